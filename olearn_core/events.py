@@ -1,0 +1,202 @@
+"""
+The outcome of one agent execution, as it comes over the wire.
+
+Decoding never trusts a byte: whatever is wrong becomes an `EventError` with a
+JSON Pointer, and the outcome a dead letter.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from olearn_core.errors import EventError
+
+Status = Literal["success", "failure", "partial", "timeout", "cancelled", "pending"]
+Scalar = str | float | bool
+T = TypeVar("T")
+
+DEFAULT = "default"
+NAME_LENGTH = 128
+MAX_EVENT_BYTES = 1 << 20
+
+Name = Annotated[str, Meta(min_length=1, max_length=NAME_LENGTH)]
+Identifier = Annotated[str, Meta(min_length=1, max_length=256)]
+Token = Annotated[str, Meta(min_length=1, max_length=2_400)]
+Amount = Annotated[float, Meta(ge=0)]
+Score = Annotated[float, Meta(ge=0, le=1)]
+Moment = Annotated[datetime, Meta(tz=True)]
+
+
+class Outcome(msgspec.Struct, gc=False, kw_only=True):
+    """
+    What an agent did on a task. Where a name and its alias are given, the name wins.
+
+    `context` stays raw JSON until somebody asks for it.
+    """
+
+    agent_name: Name | None = None
+    tenant_id: Name = DEFAULT
+    task_type: Name | None = None
+    action_type: Name | None = None
+    event_id: Identifier | None = None
+    decision_id: Token | None = None
+    status: Status | None = None
+    success: bool | None = None
+    timestamp: Moment | None = None
+    latency_ms: Amount | None = None
+    duration_ms: Amount | None = None
+    quality_score: Score | None = None
+    cost_usd: Amount | None = None
+    cost_estimate: Amount | None = None
+    context: msgspec.Raw = msgspec.Raw()
+    context_snapshot: msgspec.Raw = msgspec.Raw()
+    specversion: msgspec.Raw = msgspec.Raw()
+    data: msgspec.Raw = msgspec.Raw()
+
+    @property
+    def task(self) -> str:
+        """The task type, "default" where none is given."""
+        return self.task_type or self.action_type or DEFAULT
+
+    @property
+    def raw_context(self) -> bytes:
+        """The context as JSON, b"" where there is none."""
+        return bytes(self.context) or bytes(self.context_snapshot)
+
+
+class Envelope(msgspec.Struct):
+    """What of a structured CloudEvent stands outside its data."""
+
+    id: Identifier | None = None
+    time: Moment | None = None
+
+
+CARRIED_FIELDS = frozenset(
+    "run_id agent_type severity start_time end_time llm_latency_ms tokens_used output"
+    " error_message error_type stack_trace input_data memory_used_mb cpu_time_ms"
+    " confidence_score parent_event_id correlation_id workflow_id tags metadata"
+    " retry_count id time type source subject datacontenttype dataschema".split()
+)
+KNOWN_FIELDS = CARRIED_FIELDS | set(Outcome.__struct_fields__)
+
+_decoder = msgspec.json.Decoder(Outcome)
+_envelope = msgspec.json.Decoder(Envelope)
+_any = msgspec.json.Decoder(dict[str, Any])
+
+
+def decode_outcome(value: bytes | None) -> Outcome:
+    """
+    Read one outcome, bare or as a structured CloudEvent.
+
+    :raises EventError: on any bytes that are not an outcome
+    """
+    if not value:
+        raise EventError("the event is empty")
+    if len(value) > MAX_EVENT_BYTES:
+        raise EventError(f"the event has {len(value)} bytes, at most {MAX_EVENT_BYTES} are read")
+    outcome = _decode(_decoder, value)
+    if outcome.data and outcome.specversion:
+        outcome = _unwrapped(outcome, _decode(_envelope, value))
+    if outcome.agent_name is None:
+        raise EventError("agent_name is required", "/agent_name")
+    if outcome.status is None:
+        _complete(outcome)
+    if outcome.latency_ms is None:
+        outcome.latency_ms = outcome.duration_ms
+    if outcome.cost_usd is None:
+        outcome.cost_usd = outcome.cost_estimate
+    return outcome
+
+
+def _decode(decoder: msgspec.json.Decoder[T], value: bytes | msgspec.Raw) -> T:
+    try:
+        return decoder.decode(value)
+    except msgspec.ValidationError as error:
+        reason, _, path = str(error).partition(" - at `")
+        raise EventError(reason, _pointer(path)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise EventError(f"not valid JSON: {error}") from None
+
+
+def _pointer(path: str) -> str:
+    """Turn msgspec's `$.a.b[0]` into a JSON Pointer."""
+    return path.rstrip("`").lstrip("$").replace("[", ".").replace("]", "").replace(".", "/")
+
+
+def _unwrapped(wrapped: Outcome, envelope: Envelope) -> Outcome:
+    outcome = _decode(_decoder, wrapped.data)
+    outcome.event_id = outcome.event_id or envelope.id
+    outcome.timestamp = outcome.timestamp or envelope.time
+    return outcome
+
+
+def _complete(outcome: Outcome) -> None:
+    if outcome.success is not None:
+        outcome.status = "success" if outcome.success else "failure"
+    elif outcome.quality_score is None:
+        raise EventError("status, success or quality_score is required", "/status")
+
+
+def checked_name(name: str, pointer: str) -> str:
+    """
+    Return the name in Unicode's composed form (NFC).
+
+    :raises EventError: on control characters or surrogates, or where it grows too long
+    """
+    if name.isascii() and name.isprintable():
+        return name
+    name = unicodedata.normalize("NFC", name)
+    if any(unicodedata.category(char) in ("Cc", "Cs") for char in name):
+        raise EventError("control characters are not allowed", pointer)
+    if len(name) > NAME_LENGTH:
+        raise EventError(f"longer than {NAME_LENGTH} characters", pointer)
+    return name
+
+
+def read_context(raw: bytes) -> tuple[dict[str, Scalar], int]:
+    """
+    Return the flat context and how many deeper values were left out.
+
+    :raises EventError: where the context is not a JSON object
+    """
+    if not raw or raw == b"null":
+        return {}, 0
+    try:
+        context = _any.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise EventError(f"not a map of values: {error}", "/context") from None
+    flat = {k: v for k, v in context.items() if isinstance(v, str | int | float | bool)}
+    nothing = sum(value is None for value in context.values())
+    return flat, len(context) - len(flat) - nothing
+
+
+def unknown_fields(value: bytes) -> list[str]:
+    """Return the names in a readable event that nobody knows; for a sample only."""
+    try:
+        return sorted(_any.decode(value).keys() - KNOWN_FIELDS)
+    except msgspec.DecodeError:
+        return []
+
+
+def encode_outcome(fields: Mapping[str, Any]) -> bytes:
+    """Return the fields as the JSON that `decode_outcome` reads."""
+    return msgspec.json.encode(fields)
+
+
+def header(headers: Iterable[tuple[str, bytes]], name: str) -> str | None:
+    """Return a record header's text, None where it is missing or not UTF-8."""
+    for key, value in headers:
+        if key == name:
+            return value.decode(errors="ignore") or None
+    return None
+
+
+def utc_now() -> datetime:
+    """Return the wall clock, with its zone."""
+    return datetime.now(UTC)

@@ -1,0 +1,56 @@
+"""Integer columns: what predictors declare and the table adds up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from olearn_core.statistics.batches import OutcomeBatch
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+SUM_LIMIT = 2**61
+EVENTS_PER_CELL = 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """
+    One integer sum per cell.
+
+    An event adds `round(clip(x, 0, cap) * scale) ** power`, rounded half to
+    even, where x is `of(batch)` at its row; NaN adds nothing.
+
+    :param unit: of x, for people
+    :param scale: integer steps in one unit of x
+    :param cap: the largest x that counts, in its unit
+    :param of: float values, one an event, NaN where the event has none
+    :raises ValueError: where 10^9 events at the cap could reach 2^61
+    """
+
+    name: str
+    unit: str
+    scale: int
+    cap: float
+    of: Callable[[OutcomeBatch], FloatArray]
+    power: int = 1
+
+    def __post_init__(self) -> None:
+        if round(self.cap * self.scale) ** self.power * EVENTS_PER_CELL >= SUM_LIMIT:
+            raise ValueError(f"column {self.name}: {EVENTS_PER_CELL} events at the cap pass 2^61")
+
+    def integers(self, batch: OutcomeBatch) -> IntArray:
+        """Return what each event of the batch adds, shape (events,)."""
+        steps = np.rint(np.clip(self.of(batch), 0.0, self.cap) * self.scale)
+        return np.nan_to_num(steps, nan=0.0).astype(np.int64) ** self.power
+
+    @property
+    def contract(self) -> tuple[str, str, int, float, int]:
+        """What two declarations of one name must share."""
+        return (self.name, self.unit, self.scale, self.cap, self.power)

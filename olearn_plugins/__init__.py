@@ -1,0 +1,1 @@
+"""The bundled models, loaded through the same entry points as anybody's."""

@@ -1,0 +1,1 @@
+"""The terminal dashboard: talks HTTP only and shares nothing with the core but `schemas`."""
