@@ -25,8 +25,8 @@ from olearn_core.models import (
 from olearn_core.statistics import Column, OutcomeBatch, standard
 
 if TYPE_CHECKING:
-    from olearn_core.service import ModelType as ModelType
-    from olearn_core.service import get_model_updater as get_model_updater
+    from olearn_core.updater import ModelType as ModelType
+    from olearn_core.updater import get_model_updater as get_model_updater
 
 __version__ = "0.1.0"
 
@@ -51,7 +51,7 @@ __all__ = [
     "uniform",
 ]
 
-_LAZY = {"get_model_updater": "olearn_core.service", "ModelType": "olearn_core.service"}
+_LAZY = {"get_model_updater": "olearn_core.updater", "ModelType": "olearn_core.updater"}
 
 
 def __getattr__(name: str) -> Any:

@@ -12,7 +12,8 @@ class OlearnError(Exception):
     """Something went wrong in olearn."""
 
     def __init__(self, message: str | None = None) -> None:
-        super().__init__(message or (self.__doc__ or "").strip().splitlines()[0])
+        says = self.__doc__ or type(self).__name__  # no docstrings under python -OO
+        super().__init__(message or says.strip().splitlines()[0])
 
 
 class ConfigError(OlearnError):
@@ -31,6 +32,10 @@ class EventError(OlearnError):
         super().__init__(f"{pointer}: {reason}" if pointer else reason)
         self.reason = reason
         self.pointer = pointer
+
+
+class UnreadableEventError(EventError):
+    """An outcome is not even JSON."""
 
 
 class SumOverflowError(OlearnError):

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
-from olearn_core.errors import EventError
+from olearn_core.errors import EventError, UnreadableEventError
 
 Status = Literal["success", "failure", "partial", "timeout", "cancelled", "pending"]
 Scalar = str | float | bool
@@ -24,6 +24,9 @@ T = TypeVar("T")
 DEFAULT = "default"
 NAME_LENGTH = 128
 MAX_EVENT_BYTES = 1 << 20
+REASON_LENGTH = 300
+LARGEST_INTEGER = 1 << 1023
+NOTHING = (b"", b"null")
 
 Name = Annotated[str, Meta(min_length=1, max_length=NAME_LENGTH)]
 Identifier = Annotated[str, Meta(min_length=1, max_length=256)]
@@ -67,7 +70,8 @@ class Outcome(msgspec.Struct, gc=False, kw_only=True):
     @property
     def raw_context(self) -> bytes:
         """The context as JSON, b"" where there is none."""
-        return bytes(self.context) or bytes(self.context_snapshot)
+        context = bytes(self.context)
+        return bytes(self.context_snapshot) if context in NOTHING else context
 
 
 class Envelope(msgspec.Struct):
@@ -78,16 +82,14 @@ class Envelope(msgspec.Struct):
 
 
 CARRIED_FIELDS = frozenset(
-    "run_id agent_type severity start_time end_time llm_latency_ms tokens_used output"
-    " error_message error_type stack_trace input_data memory_used_mb cpu_time_ms"
-    " confidence_score parent_event_id correlation_id workflow_id tags metadata"
-    " retry_count id time type source subject datacontenttype dataschema".split()
+    ["run_id", "agent_type", "severity", "start_time", "end_time", "llm_latency_ms", "tokens_used", "output", "error_message", "error_type", "stack_trace", "input_data", "memory_used_mb", "cpu_time_ms", "confidence_score", "parent_event_id", "correlation_id", "workflow_id", "tags", "metadata", "retry_count", "id", "time", "type", "source", "subject", "datacontenttype", "dataschema"]
 )
 KNOWN_FIELDS = CARRIED_FIELDS | set(Outcome.__struct_fields__)
 
 _decoder = msgspec.json.Decoder(Outcome)
 _envelope = msgspec.json.Decoder(Envelope)
 _any = msgspec.json.Decoder(dict[str, Any])
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def decode_outcome(value: bytes | None) -> Outcome:
@@ -97,16 +99,16 @@ def decode_outcome(value: bytes | None) -> Outcome:
     :raises EventError: on any bytes that are not an outcome
     """
     if not value:
-        raise EventError("the event is empty")
+        raise UnreadableEventError("the event is empty")
     if len(value) > MAX_EVENT_BYTES:
         raise EventError(f"the event has {len(value)} bytes, at most {MAX_EVENT_BYTES} are read")
-    outcome = _decode(_decoder, value)
+    outcome, root = _decode(_decoder, value), ""
     if outcome.data and outcome.specversion:
-        outcome = _unwrapped(outcome, _decode(_envelope, value))
+        outcome, root = _unwrapped(outcome, _decode(_envelope, value)), "/data"
     if outcome.agent_name is None:
-        raise EventError("agent_name is required", "/agent_name")
+        raise EventError("agent_name is required", f"{root}/agent_name")
     if outcome.status is None:
-        _complete(outcome)
+        _complete(outcome, root)
     if outcome.latency_ms is None:
         outcome.latency_ms = outcome.duration_ms
     if outcome.cost_usd is None:
@@ -114,43 +116,59 @@ def decode_outcome(value: bytes | None) -> Outcome:
     return outcome
 
 
-def _decode(decoder: msgspec.json.Decoder[T], value: bytes | msgspec.Raw) -> T:
+def _decode(decoder: msgspec.json.Decoder[T], value: bytes | msgspec.Raw, root: str = "") -> T:
     try:
         return decoder.decode(value)
     except msgspec.ValidationError as error:
-        reason, _, path = str(error).partition(" - at `")
-        raise EventError(reason, _pointer(path)) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise EventError(f"not valid JSON: {error}") from None
+        reason, at, path = str(error).rpartition(" - at `$")  # the reason may quote the event
+        reason, pointer = (reason, _pointer(path)) if at else (path, "")
+        raise EventError(reason[:REASON_LENGTH], root + pointer) from None
+    except UnicodeDecodeError:
+        raise UnreadableEventError(
+            f"not valid UTF-8 (byte {_first_not_utf8(value)})", root
+        ) from None
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise UnreadableEventError(f"not valid JSON: {error}", root) from None
+
+
+def _first_not_utf8(value: bytes | msgspec.Raw) -> int:
+    """Return the position in the whole; msgspec's counts from the start of a string."""
+    try:
+        bytes(value).decode()
+    except UnicodeDecodeError as error:
+        return error.start
+    return len(bytes(value))
 
 
 def _pointer(path: str) -> str:
-    """Turn msgspec's `$.a.b[0]` into a JSON Pointer."""
-    return path.rstrip("`").lstrip("$").replace("[", ".").replace("]", "").replace(".", "/")
+    """Turn what follows the `$` in msgspec's `$.a.b[0]` into a JSON Pointer."""
+    return path.rstrip("`").replace("[", ".").replace("]", "").replace(".", "/")
 
 
 def _unwrapped(wrapped: Outcome, envelope: Envelope) -> Outcome:
-    outcome = _decode(_decoder, wrapped.data)
+    outcome = _decode(_decoder, wrapped.data, "/data")
     outcome.event_id = outcome.event_id or envelope.id
     outcome.timestamp = outcome.timestamp or envelope.time
     return outcome
 
 
-def _complete(outcome: Outcome) -> None:
+def _complete(outcome: Outcome, root: str) -> None:
     if outcome.success is not None:
         outcome.status = "success" if outcome.success else "failure"
     elif outcome.quality_score is None:
-        raise EventError("status, success or quality_score is required", "/status")
+        raise EventError("status, success or quality_score is required", f"{root}/status")
 
 
 def checked_name(name: str, pointer: str) -> str:
     """
     Return the name in Unicode's composed form (NFC).
 
-    :raises EventError: on control characters or surrogates, or where it grows too long
+    :raises EventError: on control characters or surrogates, or where it is empty or too long
     """
-    if name.isascii() and name.isprintable():
+    if name.isascii() and name.isprintable() and 0 < len(name) <= NAME_LENGTH:
         return name
+    if not name:
+        raise EventError("is empty", pointer)
     name = unicodedata.normalize("NFC", name)
     if any(unicodedata.category(char) in ("Cc", "Cs") for char in name):
         raise EventError("control characters are not allowed", pointer)
@@ -163,15 +181,17 @@ def read_context(raw: bytes) -> tuple[dict[str, Scalar], int]:
     """
     Return the flat context and how many deeper values were left out.
 
-    :raises EventError: where the context is not a JSON object
+    :raises EventError: where the context is not a JSON object, or holds a number out of range
     """
-    if not raw or raw == b"null":
+    if raw in NOTHING:
         return {}, 0
     try:
         context = _any.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise EventError(f"not a map of values: {error}", "/context") from None
     flat = {k: v for k, v in context.items() if isinstance(v, str | int | float | bool)}
+    if any(isinstance(v, int) and abs(v) > LARGEST_INTEGER for v in flat.values()):
+        raise EventError("not a map of values: Number out of range", "/context")
     nothing = sum(value is None for value in context.values())
     return flat, len(context) - len(flat) - nothing
 
@@ -179,8 +199,8 @@ def read_context(raw: bytes) -> tuple[dict[str, Scalar], int]:
 def unknown_fields(value: bytes) -> list[str]:
     """Return the names in a readable event that nobody knows; for a sample only."""
     try:
-        return sorted(_any.decode(value).keys() - KNOWN_FIELDS)
-    except msgspec.DecodeError:
+        return sorted(_fields.decode(value).keys() - KNOWN_FIELDS)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return []
 
 
@@ -189,11 +209,14 @@ def encode_outcome(fields: Mapping[str, Any]) -> bytes:
     return msgspec.json.encode(fields)
 
 
-def header(headers: Iterable[tuple[str, bytes]], name: str) -> str | None:
-    """Return a record header's text, None where it is missing or not UTF-8."""
+def header(headers: Iterable[tuple[str, bytes | None]], name: str) -> str | None:
+    """Return a record header's text, None where it is missing, empty or not UTF-8."""
     for key, value in headers:
         if key == name:
-            return value.decode(errors="ignore") or None
+            try:
+                return (value or b"").decode() or None
+            except UnicodeDecodeError:
+                return None
     return None
 
 

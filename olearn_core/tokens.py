@@ -30,10 +30,16 @@ class SigningKey:
     A secret that decisions are signed with.
 
     :param number: 0-255, stands in the token
+    :param secret: 1-64 bytes
+    :raises ValueError: where either is out of range
     """
 
     number: int
     secret: bytes
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.number <= 255 and 1 <= len(self.secret) <= blake2b.MAX_KEY_SIZE):
+            raise ValueError(f"{self}: number must be 0-255, secret 1-64 bytes")
 
     def __repr__(self) -> str:
         return f"SigningKey(number={self.number})"
@@ -65,7 +71,7 @@ class Decided(NamedTuple):
 
 def eligible_hash(agents: Sequence[str]) -> bytes:
     """Return 8 bytes that stand for the set of eligible agents, in whatever order."""
-    return blake2b("\0".join(sorted(agents)).encode(), digest_size=8).digest()
+    return blake2b("\0".join(sorted(set(agents))).encode(), digest_size=8).digest()
 
 
 def sign(key: SigningKey, decided: Decided) -> str:
@@ -95,9 +101,12 @@ def verify(keys: Mapping[int, SigningKey], token: str) -> Decided:
 
 def _split(token: str) -> tuple[bytes, bytes]:
     try:
-        data = urlsafe_b64decode(token.encode() + b"=" * (-len(token) % 4))
+        text = token.encode()
+        data = urlsafe_b64decode(text + b"=" * (-len(text) % 4))
     except (binascii.Error, ValueError) as error:
         raise TokenError("the decision_id is not base64url") from error
+    if urlsafe_b64encode(data).rstrip(b"=") != text:  # decoding passes over foreign characters
+        raise TokenError("the decision_id is not base64url")
     if len(data) < _HEAD.size + 6 + SIGNATURE_BYTES or data[0] != FORMAT:
         raise TokenError("the decision_id has a format that is not known here")
     return data[:-SIGNATURE_BYTES], data[-SIGNATURE_BYTES:]

@@ -1,1 +1,75 @@
+"""Which agent should do the next task?"""
 
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from olearn_core import Choice, ModelOptions, Policy, Sums, Utility, hookimpl, standard
+from olearn_plugins.law import probability_best
+
+FloatArray = NDArray[np.float64]
+
+USUAL_TASKS = 12
+
+
+class AgentSelectionOptions(ModelOptions):
+    """
+    Options of `agent_selection`.
+
+    :param curiosity: how much of the estimates' variance is explored, for one
+        agent; with K agents a K-th of it. Plain Thompson sampling, which explores
+        all of it, learns longer than most fleets live
+    :param newcomer_share: of the choices kept for newcomers while there are any
+    :param newcomer_executions: below these an agent is a newcomer, once the
+        others have more
+    """
+
+    curiosity: float = Field(default=1.5, gt=0)
+    newcomer_share: float = Field(default=0.10, ge=0, lt=1)
+    newcomer_executions: int = Field(default=50, ge=0)
+
+
+class AgentSelection(Policy[AgentSelectionOptions]):
+    """Choose each agent as often as it is likely to be the best."""
+
+    name = "agent_selection"
+    columns = (standard.EXECUTIONS,)
+    Options = AgentSelectionOptions
+
+    def choose(self, choice: Choice, utility: Utility) -> FloatArray:
+        """Return P(best) of each agent, newcomers helped on."""
+        del utility
+        factor = self._variance_factor(len(choice.query.agents), _active_tasks(choice.sums))
+        sd = choice.scores.contrast_sd * math.sqrt(factor)
+        law = probability_best(choice.scores.mean, sd)
+        newcomers = self._newcomers(choice)
+        if not newcomers.any():
+            return law
+        share = self.options.newcomer_share
+        return (1.0 - share) * law + share * newcomers / newcomers.sum()
+
+    def _variance_factor(self, agents: int, tasks: int) -> float:
+        """The more agents and task types there are, the less can each pair be tried."""
+        factor = self.options.curiosity / agents * math.sqrt(USUAL_TASKS / max(1, tasks))
+        return min(1.0, factor)
+
+    def _newcomers(self, choice: Choice) -> NDArray[np.bool_]:
+        few = choice.executions < self.options.newcomer_executions
+        return few & ~few.all()
+
+
+def _active_tasks(sums: Sums) -> int:
+    """Return how many task types have outcomes."""
+    return sums.once("active_tasks", lambda: int((sums.column("executions").sum(axis=1) > 0).sum()))
+
+
+@hookimpl
+def olearn_register_models() -> Sequence[type[Policy[Any]]]:
+    """Register the model."""
+    return [AgentSelection]

@@ -1,4 +1,5 @@
 """One sparse integer table of sums: columns, buckets, addition, bytes."""
+from __future__ import annotations
 
 from olearn_core.statistics.batches import OutcomeBatch
 from olearn_core.statistics.buckets import BASE, Bucket, Tier, compacted, place
@@ -27,6 +28,6 @@ __all__ = [
     "from_bytes",
     "place",
     "read_header",
-    "to_bytes",
     "row_weights",
+    "to_bytes",
 ]

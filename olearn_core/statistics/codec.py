@@ -8,14 +8,33 @@ import json
 import zipfile
 from typing import Any
 
+import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from olearn_core.errors import CorruptArtifactError
-from olearn_core.statistics.buckets import Bucket
 from olearn_core.statistics.columns import IntArray
 from olearn_core.statistics.table import Cell, Statistics
 
 SCHEMA_VERSION = 1
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    LookupError,
+    EOFError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    msgspec.MsgspecError,
+)
+
+
+class _Versioned(msgspec.Struct):
+    schema_version: int
+
+
+class _Described(msgspec.Struct):
+    columns: list[str]
+    cells: list[Cell]
 
 
 def content_hash(table: Statistics) -> str:
@@ -51,31 +70,50 @@ def from_bytes(data: bytes) -> Statistics:
 
     :raises CorruptArtifactError: torn, changed, or of a newer schema
     """
-    header, values = _checked(data)
-    cells = [Cell(t, task, a, c, Bucket(*bucket)) for t, task, a, c, bucket in header["cells"]]
-    return Statistics.of(header["columns"], cells, values)
+    described, _, values = _checked(data)
+    return Statistics.of(described.columns, described.cells, values)
 
 
 def read_header(data: bytes) -> dict[str, Any]:
     """Return the JSON header of a table written by `to_bytes`, after checking all of it."""
-    return _checked(data)[0]
+    header: dict[str, Any] = json.loads(_checked(data)[1])
+    return header
 
 
-def _checked(data: bytes) -> tuple[dict[str, Any], IntArray]:
+def _checked(data: bytes) -> tuple[_Described, bytes, IntArray]:
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            text, values, digest = (arrays[n] for n in ("header", "values", "sha256"))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, NotImplementedError) as e:
+        return _read(data)
+    except _UNREADABLE as e:
         raise CorruptArtifactError(f"a stored table cannot be read: {e}") from e
-    if _digest(text.tobytes(), values) != digest.tobytes():
+
+
+def _read(data: bytes) -> tuple[_Described, bytes, IntArray]:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        header, values, digest = (_array(archive, n) for n in ("header", "values", "sha256"))
+    text = header.tobytes()
+    if _digest(text, values) != digest.tobytes():
         raise CorruptArtifactError("a stored table does not match its sha256")
-    header: dict[str, Any] = json.loads(text.tobytes())
-    if header["schema_version"] > SCHEMA_VERSION:
+    version = msgspec.json.decode(text, type=_Versioned).schema_version
+    if version > SCHEMA_VERSION:
         raise CorruptArtifactError(
-            f"a stored table has schema {header['schema_version']}, this olearn reads up to"
-            f" {SCHEMA_VERSION}: upgrade olearn"
+            f"a stored table has schema {version}, this olearn reads up to {SCHEMA_VERSION}:"
+            " upgrade olearn"
         )
-    return header, values
+    described = msgspec.json.decode(text, type=_Described)
+    if values.dtype != np.int64 or values.shape != (len(described.cells), len(described.columns)):
+        raise CorruptArtifactError("a stored table has sums of another type or shape")
+    return described, text, values
+
+
+def _array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
+    """Read a member whole, so that its checksum holds before numpy parses a byte of it."""
+    member = archive.getinfo(f"{name}.npy")
+    if member.compress_type != zipfile.ZIP_STORED:
+        raise zipfile.BadZipFile("compressed, which olearn never does")
+    array: NDArray[Any] = np.lib.format.read_array(
+        io.BytesIO(archive.read(member)), allow_pickle=False
+    )
+    return array
 
 
 def _digest(text: bytes, values: IntArray) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -31,7 +32,7 @@ class Column:
     :param scale: integer steps in one unit of x
     :param cap: the largest x that counts, in its unit
     :param of: float values, one an event, NaN where the event has none
-    :raises ValueError: where 10^9 events at the cap could reach 2^61
+    :raises ValueError: where 10^9 events at the cap could reach 2^61, or a number is not positive
     """
 
     name: str
@@ -42,6 +43,8 @@ class Column:
     power: int = 1
 
     def __post_init__(self) -> None:
+        if not (self.scale > 0 and 0 < self.cap < math.inf and self.power > 0):
+            raise ValueError(f"column {self.name}: scale, cap and power are positive and finite")
         if round(self.cap * self.scale) ** self.power * EVENTS_PER_CELL >= SUM_LIMIT:
             raise ValueError(f"column {self.name}: {EVENTS_PER_CELL} events at the cap pass 2^61")
 

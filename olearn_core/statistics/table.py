@@ -9,7 +9,7 @@ import numpy as np
 
 from olearn_core.errors import SumOverflowError
 from olearn_core.statistics.buckets import Bucket, compacted
-from olearn_core.statistics.columns import SUM_LIMIT, IntArray
+from olearn_core.statistics.columns import SUM_LIMIT, FloatArray, IntArray
 
 OTHER = "__other__"
 
@@ -22,11 +22,15 @@ def scatter(values: IntArray, targets: IntArray, size: int) -> IntArray:
     """
     sums = np.zeros((size, values.shape[1]), dtype=np.int64)
     np.add.at(sums, targets, values)
-    bound = np.zeros(sums.shape)
-    np.add.at(bound, targets, np.abs(values.astype(np.float64)))
-    if bound.size and bound.max() > SUM_LIMIT:
+    rough = np.zeros(sums.shape)  # tells a sum that has wrapped, and may look small, from a small
+    np.add.at(rough, targets, values.astype(np.float64))
+    if _beyond(rough, 2 * SUM_LIMIT) or _beyond(sums, SUM_LIMIT):
         raise SumOverflowError
     return sums
+
+
+def _beyond(sums: IntArray | FloatArray, limit: int) -> bool:
+    return bool(sums.size) and (int(sums.max()) > limit or int(sums.min()) < -limit)
 
 
 class Cell(NamedTuple):
@@ -56,6 +60,7 @@ class Statistics:
     def __init__(self, columns: Sequence[str], rows: int = 64) -> None:
         self.columns = tuple(columns)
         self.rows: dict[Cell, int] = {}
+        self.cells: list[Cell] = []
         self._values = np.zeros((max(rows, 1), len(self.columns)), dtype=np.int64)
 
     @classmethod
@@ -102,6 +107,7 @@ class Statistics:
         row = self.rows.get(cell)
         if row is None:
             row = self.rows[cell] = len(self.rows)
+            self.cells.append(cell)
             if row == len(self._values):
                 self._values = np.concatenate([self._values, np.zeros_like(self._values)])
         return row
@@ -117,7 +123,7 @@ class Statistics:
         :raises SumOverflowError: before any sum passes 2^61; nothing is added then
         """
         sums = self._values[rows] + values
-        if sums.size and (int(sums.max()) > SUM_LIMIT or int(sums.min()) < -SUM_LIMIT):
+        if _beyond(sums, SUM_LIMIT):
             raise SumOverflowError
         self._values[rows] = sums
 
@@ -127,7 +133,8 @@ class Statistics:
 
     def put(self, other: Statistics) -> None:
         """Replace the sums of the other table's cells by its own (absolute) values."""
-        self._values[self.row_numbers(other.rows)] = other.aligned(self.columns)
+        rows = self.row_numbers(other.rows)  # first, for it may replace the array
+        self._values[rows] = other.aligned(self.columns)
 
     def merge(self, other: Statistics) -> None:
         """Add the other table; columns it does not have count as zero."""
@@ -154,9 +161,12 @@ class Statistics:
                 values[:, target] = self.values[:, self.columns.index(name)]
         return values
 
-    def take(self, rows: Sequence[int] | IntArray, cells: Sequence[Cell]) -> Statistics:
-        """Return the part of the table that these rows and their cells make up."""
-        return Statistics.of(self.columns, cells, self._values[np.asarray(rows, dtype=np.int64)])
+    def take(self, rows: Sequence[int] | IntArray) -> Statistics:
+        """Return the part of the table that these rows make up."""
+        index = np.asarray(rows, dtype=np.int64)
+        return Statistics.of(
+            self.columns, [self.cells[row] for row in index.tolist()], self._values[index]
+        )
 
     def select(self, columns: Sequence[str]) -> Statistics:
         """Return the table with these columns only."""
@@ -193,4 +203,6 @@ class Statistics:
     def totals(self) -> Mapping[str, int]:
         """Return each column's sum over the cells of all contexts."""
         rows = [row for cell, row in self.rows.items() if not cell.context]
-        return dict(zip(self.columns, self._values[rows].sum(axis=0).tolist(), strict=True))
+        high, low = np.divmod(self._values[rows], 1 << 32)  # the sum of sums may pass 2^63
+        sums = zip(high.sum(axis=0).tolist(), low.sum(axis=0).tolist(), strict=True)
+        return {name: (h << 32) + r for name, (h, r) in zip(self.columns, sums, strict=True)}

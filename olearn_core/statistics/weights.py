@@ -83,9 +83,7 @@ def _gradient_weights(rate: float, rows: Rows, counts: IntArray) -> FloatArray:
     Unrolled, the day's mean m enters w with (1 - (1-rate)^n) (1-rate)^(events later);
     divided by n * rate, so that the newest event of a cell weighs about 1.
     """
-    days, inverse = np.unique(
-        np.stack([rows.cells, rows.days()]), axis=1, return_inverse=True
-    )
+    days, inverse = np.unique(np.stack([rows.cells, rows.days()]), axis=1, return_inverse=True)
     inverse = inverse.reshape(-1)
     events = np.bincount(inverse, weights=counts, minlength=days.shape[1]).astype(np.float64)
     keep = 1.0 - rate

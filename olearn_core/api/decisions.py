@@ -1,0 +1,78 @@
+"""Which agent should do the next task?"""
+
+from __future__ import annotations
+
+import time
+
+from olearn_core.api.operation import Call
+from olearn_core.api.times import now_rfc3339, rfc3339
+from olearn_core.decisions.decider import Decision, Question
+from olearn_core.models import Query
+from olearn_core.schemas import (
+    AgentEstimate,
+    DecisionRequest,
+    DecisionResponse,
+    EstimateRequest,
+    EstimateResponse,
+    PredictRequest,
+    PredictResponse,
+    Recommendation,
+)
+
+
+async def predict_agent_selection(call: Call) -> PredictResponse:
+    """Draw an agent and show the best others beside it."""
+    asked: PredictRequest = call.body
+    question = Question(call.tenant, asked.task_type, asked.context)
+    return _ranking(call.service.decider.decide(question), asked.top_k)
+
+
+async def decide(call: Call) -> DecisionResponse:
+    """Draw an agent among those that are eligible."""
+    asked: DecisionRequest = call.body
+    question = Question(
+        call.tenant,
+        asked.task_type,
+        asked.context,
+        asked.eligible_agents,
+        asked.excluded_agents,
+        {str(c): w for c, w in asked.weights.items()} if asked.weights else None,
+    )
+    decision = call.service.decider.decide(question)
+    ranking = _ranking(decision, len(decision.ranked))
+    return DecisionResponse(agent_name=decision.agent, **dict(ranking))
+
+
+async def predict(call: Call) -> EstimateResponse:
+    """Tell what each agent would bring, with the interval of that belief."""
+    asked: EstimateRequest = call.body
+    service, model_type = call.service, call.request.path_params["model_type"]
+    agents = tuple(asked.agents or service.view.exact(call.tenant)[1])
+    query = Query(asked.task_type, agents, asked.context)
+    estimate = service.decider.estimate(model_type, call.tenant, query)
+    arrays = (estimate.mean, estimate.low, estimate.high, estimate.sd, estimate.effective_n)
+    rows = zip(agents, *(array.tolist() for array in arrays), strict=True)
+    names = ("agent_name", "mean", "low", "high", "sd", "effective_n")
+    return EstimateResponse(
+        model_type=model_type,
+        task_type=asked.task_type,
+        unit=service.decider.unit(model_type),
+        estimates=[AgentEstimate(**dict(zip(names, row, strict=True))) for row in rows],
+        as_of=rfc3339(service.view.as_of),
+    )
+
+
+def _ranking(decision: Decision, most: int) -> PredictResponse:
+    recommendations = [
+        Recommendation(agent_name=agent, score=score, rank=rank, probability=probability)
+        for rank, (agent, score, probability) in enumerate(decision.ranked[:most], start=1)
+    ]
+    return PredictResponse(
+        recommendations=recommendations,
+        model_score=decision.model_score,
+        timestamp=now_rfc3339(time.time()),
+        decision_id=decision.decision_id,
+        propensity=decision.propensity,
+        view_version=decision.view_version,
+        as_of=rfc3339(decision.as_of),
+    )

@@ -1,0 +1,102 @@
+"""An operation of the API: declared once, so that routing and checking cannot differ."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from olearn_core.events import DEFAULT
+from olearn_core.service import Service
+
+JSON = "application/json"
+BODY_TYPES = (JSON, "application/cloudevents+json")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """
+    One request, checked.
+
+    :param body: the parsed body where the operation declares one, else its bytes
+    :param tenant: whose agents and outcomes this is about
+    """
+
+    service: Service
+    request: Request
+    body: Any = b""
+    tenant: str = DEFAULT
+
+
+Handler = Callable[[Call], Awaitable[BaseModel | list[Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """
+    A method on a path.
+
+    :param takes: model of the body, `bytes` for a raw one, None for none
+    :param gives: model of the answer
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    gives: Any
+    takes: type[BaseModel | bytes] | None = None
+    status: int = 200
+
+    def route(self, service: Service) -> Route:
+        """Return the route that serves this operation."""
+        limit = service.settings.api.max_body_bytes
+        takes, handler, status = self.takes, self.handler, self.status
+
+        async def endpoint(request: Request) -> Response:
+            body: Any = b""
+            if takes is not None:
+                body = await read_body(request, limit)
+                if issubclass(takes, BaseModel):
+                    body = takes.model_validate_json(body or b"{}")
+            answer = await handler(Call(service, request, body))
+            return Response(_encoded(answer), status, media_type=JSON)
+
+        name = f"{self.method} {self.path}"
+        return Route(self.path, endpoint, methods=[self.method], name=name)
+
+
+async def read_body(request: Request, limit_bytes: int) -> bytes:
+    """
+    Return the body.
+
+    :raises HTTPException: 413 beyond the limit, 415 where it is not JSON
+    """
+    content_type = request.headers.get("content-type", JSON).partition(";")[0].strip().lower()
+    if content_type not in BODY_TYPES:
+        raise HTTPException(415, f"the body must be {JSON}, not {content_type}")
+    length = request.headers.get("content-length", "")
+    if length.isdecimal():
+        _refuse_beyond(int(length), limit_bytes)
+        return await request.body()
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        _refuse_beyond(len(body), limit_bytes)
+    return body
+
+
+def _refuse_beyond(size: int, limit_bytes: int) -> None:
+    if size > limit_bytes:
+        raise HTTPException(413, f"the body has more than {limit_bytes} bytes")
+
+
+def _encoded(answer: BaseModel | list[Any]) -> str:
+    if isinstance(answer, BaseModel):
+        return answer.model_dump_json()
+    return "[" + ",".join(item.model_dump_json() for item in answer) + "]"

@@ -1,0 +1,144 @@
+"""Serving: one process that learns and answers, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
+
+import uvicorn
+
+from olearn_core.api.app import create_app
+from olearn_core.config import ApiSettings, Settings
+from olearn_core.errors import ConfigError
+from olearn_core.plugins import Plugins
+from olearn_core.service import Service
+
+GRACE_SECONDS = 5
+
+OnReady = Callable[[str, Service], None]
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves the signals to whoever runs it."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+
+async def serve(
+    settings: Settings,
+    *,
+    plugins: Plugins | None = None,
+    on_ready: OnReady | None = None,
+    stop: asyncio.Event | None = None,
+) -> None:
+    """
+    Run a service and its API; return after a graceful stop.
+
+    :param on_ready: called with the URL once requests are answered
+    :raises OlearnError: where something is missing, before anything is learned
+    """
+    stop = stop or asyncio.Event()
+    async with AsyncExitStack() as stack:
+        listening = stack.enter_context(bound(settings.api))
+        service = await Service.open(settings, stack, plugins)
+        stack.enter_context(_stopping(stop))
+        server = _Server(_uvicorn_config(service))
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(service.run(stop), name="service")
+            tasks.create_task(_stop_server(server, stop), name="stop")
+            tasks.create_task(_announced(server, listening, service, on_ready), name="ready")
+            await server.serve(sockets=[listening])
+            stop.set()
+
+
+def bound(settings: ApiSettings) -> socket.socket:
+    """
+    Return a listening socket, so that a busy port is known before anything starts.
+
+    :raises ConfigError: where the address is not loopback, or taken
+    """
+    refuse_open_address(settings.host)
+    try:
+        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        return socket.create_server((settings.host, settings.port), family=family)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot listen on {settings.host}:{settings.port}: {error.strerror};"
+            " choose another with --port or [api] port"
+        ) from error
+
+
+def refuse_open_address(host: str) -> None:
+    """
+    Make sure that only this machine can connect.
+
+    :raises ConfigError: for any other address: requests are not authenticated
+    """
+    try:
+        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise ConfigError(
+            f"[api] host {host} is not a loopback address; the API has no authentication yet,"
+            " so it listens on 127.0.0.1 only: put a proxy that authenticates before it"
+        )
+
+
+def url_of(listening: socket.socket) -> str:
+    """Return the URL of a listening socket."""
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _uvicorn_config(service: Service) -> uvicorn.Config:
+    return uvicorn.Config(
+        create_app(service),
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+
+
+async def _announced(
+    server: uvicorn.Server, listening: socket.socket, service: Service, on_ready: OnReady | None
+) -> None:
+    while not (server.started and service.is_ready):
+        if server.should_exit:
+            return
+        await asyncio.sleep(0.02)
+    if on_ready is not None:
+        on_ready(url_of(listening), service)
+
+
+async def _stop_server(server: uvicorn.Server, stop: asyncio.Event) -> None:
+    await stop.wait()
+    server.should_exit = True
+
+
+@contextmanager
+def _stopping(stop: asyncio.Event) -> Iterator[None]:
+    """Stop gracefully at the first signal; a second one ends the process at once."""
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGINT, signal.SIGTERM)
+
+    def on_signal() -> None:
+        for number in signals:
+            loop.remove_signal_handler(number)
+        stop.set()
+
+    for number in signals:
+        loop.add_signal_handler(number, on_signal)
+    try:
+        yield
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)

@@ -1,0 +1,1 @@
+"""From estimates to a drawn agent: utility, law, draw, token."""

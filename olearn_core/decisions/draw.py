@@ -1,0 +1,37 @@
+"""Drawing from a law, in a way that can be repeated."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+import numpy as np
+
+from olearn_core.errors import PluginError
+from olearn_core.statistics import FloatArray
+
+TOLERANCE = 1e-6
+
+
+def checked_law(probabilities: FloatArray, size: int) -> FloatArray:
+    """
+    Return a policy's law, normalised exactly.
+
+    :raises PluginError: where it is not one
+    """
+    law = np.asarray(probabilities, dtype=np.float64)
+    if law.shape != (size,) or not np.all(law >= 0) or abs(law.sum() - 1) > TOLERANCE:
+        raise PluginError("the policy returned no law: shape, sign or sum is wrong")
+    normalised: FloatArray = law / law.sum()
+    return normalised
+
+
+def floored(law: FloatArray, floor: float) -> FloatArray:
+    """Return the law with a share `floor` of it spread evenly."""
+    return (1.0 - floor) * law + floor / len(law)
+
+
+def draw(law: FloatArray, nonce: bytes) -> int:
+    """Return the index drawn from the law by a nonce; the same nonce draws the same."""
+    seed = int.from_bytes(blake2b(nonce, digest_size=8).digest(), "big")
+    point = (seed >> 11) * 2.0**-53
+    return min(int(np.searchsorted(np.cumsum(law), point, side="right")), len(law) - 1)

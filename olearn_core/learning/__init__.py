@@ -1,0 +1,1 @@
+"""From records to sums: batching, folding, checkpoints, the view and its versions."""

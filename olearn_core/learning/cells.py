@@ -1,0 +1,138 @@
+"""From an outcome's names to the rows of the table that it touches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from olearn_core.config import LearningSettings
+from olearn_core.events import Scalar, checked_name, read_context
+from olearn_core.statistics import OTHER, Cell, IntArray, Statistics, place
+from olearn_core.statistics.buckets import HOUR_SECONDS
+
+KNOWN_GROUPS = 50_000
+NO_ROW = -1
+BINS = (1, 2, 5)
+
+GroupKey = tuple[str, str, str, bytes, int]
+
+
+def context_value(value: Scalar) -> str:
+    """
+    Return a context value as the name of its cell.
+
+    Numbers fall into bins that grow as 1, 2, 5, 10, 20, …: `12` is `10+`.
+    """
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return value
+    return _bin(float(value))
+
+
+def _bin(value: float) -> str:
+    if value == 0 or not np.isfinite(value):
+        return "0"
+    sign, size = ("-" if value < 0 else ""), abs(value)
+    power = 10.0 ** np.floor(np.log10(size))
+    lead = max(step for step in BINS if step * power <= size * (1 + 1e-12) or step == 1)
+    return f"{sign}{lead * power:g}+"
+
+
+class CellFinder:
+    """
+    Finds the rows of a shard's table for groups of outcomes that share them.
+
+    A group is tenant, task type, agent, context and hour; most outcomes belong
+    to a group seen before, so the work here is done once for many.
+
+    :param reference_seconds: the time that buckets are seen from; a finder
+        serves one reference and one table
+    """
+
+    def __init__(
+        self, table: Statistics, settings: LearningSettings, reference_seconds: float
+    ) -> None:
+        self._table = table
+        self._settings = settings
+        self._reference_seconds = reference_seconds
+        self._groups: dict[GroupKey, int] = {}
+        self._rows: list[list[int]] = []
+        self._names = _KnownNames(table, settings)
+        self.deeper_values = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so many groups are known that a new finder should take over."""
+        return len(self._groups) >= KNOWN_GROUPS
+
+    def group(self, key: GroupKey) -> int:
+        """
+        Return the group's number.
+
+        :raises EventError: where a name or the context is not acceptable
+        """
+        number = self._groups.get(key)
+        if number is None:
+            rows = self._find(*key)
+            number = self._groups[key] = len(self._rows)
+            self._rows.append(rows)
+        return number
+
+    def rows(self, groups: Sequence[int]) -> IntArray:
+        """Return the rows of each group, shape (groups, width), -1 where there is none."""
+        return np.array([self._rows[group] for group in groups], dtype=np.int64)
+
+    def _find(
+        self, tenant: str, task_type: str, agent: str, raw_context: bytes, hour: int
+    ) -> list[int]:
+        tenant = checked_name(tenant, "/tenant_id")
+        task_type = checked_name(task_type, "/task_type")
+        agent = checked_name(agent, "/agent_name")
+        context, deeper = read_context(raw_context)
+        self.deeper_values += deeper
+        task_type = self._names.known(tenant, "task_type", task_type)
+        agent = self._names.known(tenant, "agent", agent)
+        bucket = place(hour * HOUR_SECONDS, self._reference_seconds)
+        rows = [self._table.row(Cell(tenant, task_type, agent, "", bucket))]
+        for key in self._settings.context_keys:
+            if key not in context:
+                rows.append(NO_ROW)
+                continue
+            name = checked_name(context_value(context[key])[:128], f"/context/{key}")
+            value = f"{key}={self._names.known(tenant, key, name)}"
+            rows.append(self._table.row(Cell(tenant, task_type, agent, value, bucket)))
+        return rows
+
+
+class _KnownNames:
+    """Names that have cells of their own; beyond the cap of a kind they share one."""
+
+    def __init__(self, table: Statistics, settings: LearningSettings) -> None:
+        self._caps = dict.fromkeys(settings.context_keys, settings.most_context_values) | {
+            "agent": settings.most_agents,
+            "task_type": settings.most_task_types,
+        }
+        self._known: dict[tuple[str, str], set[str]] = {}
+        for cell in table.cells:
+            self._note(cell)
+
+    def _note(self, cell: Cell) -> None:
+        self._of(cell.tenant, "task_type").add(cell.task_type)
+        self._of(cell.tenant, "agent").add(cell.agent)
+        key, _, value = cell.context.partition("=")
+        if key:
+            self._of(cell.tenant, key).add(value)
+
+    def _of(self, tenant: str, kind: str) -> set[str]:
+        return self._known.setdefault((tenant, kind), set())
+
+    def known(self, tenant: str, kind: str, name: str) -> str:
+        """Return the name, or `__other__` where there are too many already."""
+        names = self._of(tenant, kind)
+        if name not in names:
+            if len(names) >= self._caps[kind]:
+                return OTHER
+            names.add(name)
+        return name

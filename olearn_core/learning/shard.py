@@ -1,0 +1,174 @@
+"""A shard: the sums of one partition, and where in it they stand."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from olearn_core.config import LearningSettings
+from olearn_core.learning.cells import NO_ROW, CellFinder
+from olearn_core.learning.dedup import DedupWindow, as_hashes
+from olearn_core.learning.reading import Reader, Slice
+from olearn_core.learning.tick import Tick
+from olearn_core.sources.source import Partition, Record
+from olearn_core.statistics import Column, IntArray, OutcomeBatch, Statistics
+from olearn_core.statistics.buckets import HOUR_SECONDS
+
+
+@dataclass(slots=True)
+class ShardState:
+    """
+    What the database keeps of a shard.
+
+    :param epoch: issued at assignment; a higher one in the database means another owner
+    :param next_offset: the first offset that the sums do not cover
+    :param version: counts checkpoints
+    :param counters: totals since the beginning, by name
+    """
+
+    id: int
+    partition: Partition
+    epoch: int
+    next_offset: int
+    version: int
+    table: Statistics
+    executions: DedupWindow
+    ratings: DedupWindow
+    counters: Counter[str] = field(default_factory=Counter)
+
+
+class Shard:
+    """
+    Learns the records of one partition, in order and each once.
+
+    Everything here is synchronous: between two awaits of the worker a shard is
+    whole.
+
+    :ivar tick: what the next checkpoint has to save, None for nothing
+    :ivar reset: whether rows have moved, so that it has to save all of them
+    :ivar gap: a gap in the offsets that was seen once, from and to
+    :ivar update_ms: what the last update took, fold and commit
+    """
+
+    def __init__(
+        self,
+        state: ShardState,
+        columns: Sequence[Column],
+        reader: Reader,
+        settings: LearningSettings,
+    ) -> None:
+        self.state = state
+        self.next_offset = state.next_offset
+        self.tick: Tick | None = None
+        self.reset = False
+        self.update_ms: float | None = None
+        self.gap: tuple[int, int] | None = None
+        self._columns = tuple(columns)
+        self._reader = reader
+        self._settings = settings
+        self._finder: CellFinder | None = None
+        self._hour = -1
+
+    @property
+    def partition(self) -> Partition:
+        """The partition whose sums these are."""
+        return self.state.partition
+
+    @property
+    def table(self) -> Statistics:
+        """The sums, checkpointed or not."""
+        return self.state.table
+
+    def counters(self) -> Mapping[str, int]:
+        """Return the totals since the beginning, with what is not saved yet."""
+        if self.tick is None:
+            return self.state.counters
+        return self.state.counters + self.tick.counts
+
+    def learn(self, records: Sequence[Record], now_seconds: float) -> None:
+        """
+        Fold a slice of records that begins at `next_offset` or later.
+
+        :raises SumOverflowError: where a sum would pass its limit; the slice is not learned
+        """
+        started = time.perf_counter()
+        tick = self._begun(now_seconds)
+        finder = self._found(tick.reference_seconds)
+        read = self._reader.read(records, finder, tick)
+        if read.outcomes:
+            self._fold(read, finder, tick)
+        self.next_offset = records[-1].offset + 1
+        tick.counts["received"] += len(records)
+        tick.fold_seconds += time.perf_counter() - started
+
+    def _begun(self, now_seconds: float) -> Tick:
+        if self.tick is None:
+            self.tick = Tick(self.next_offset, now_seconds)
+        return self.tick
+
+    def _found(self, reference_seconds: float) -> CellFinder:
+        """Return the finder; when the hour has changed, compact first."""
+        hour = int(reference_seconds // HOUR_SECONDS)
+        if self._finder is None or hour != self._hour or self._finder.is_full:
+            if not self.table.is_compact(reference_seconds):
+                self.state.table = self.table.compact(reference_seconds)
+                self.reset = True
+            self._finder = CellFinder(self.table, self._settings, reference_seconds)
+            self._hour = hour
+        return self._finder
+
+    def _fold(self, read: Slice, finder: CellFinder, tick: Tick) -> None:
+        fresh = self._admitted(read, tick)
+        tick.counts["duplicates"] += int(len(fresh) - fresh.sum())
+        if not fresh.any():
+            return
+        batch = OutcomeBatch.of(read.outcomes)
+        values = np.stack([column.integers(batch) for column in self._columns], axis=1)[fresh]
+        rows = finder.rows(read.groups)[fresh]
+        self._add(rows, values, tick)
+        self._count(batch, read, fresh, tick)
+
+    def _admitted(self, read: Slice, tick: Tick) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+        """Drop what was seen before; ratings that come alone have a window of their own."""
+        hashes = as_hashes(read.digests)
+        alone = np.array([outcome.status is None for outcome in read.outcomes], dtype=np.bool_)
+        fresh = np.zeros(len(hashes), dtype=np.bool_)
+        fresh[~alone] = self.state.executions.admit(hashes[~alone])
+        tick.executions.append(hashes[~alone & fresh])
+        if alone.any():
+            fresh[alone] = self.state.ratings.admit(hashes[alone])
+            tick.ratings.append(hashes[alone & fresh])
+        tick.skipped_offsets.extend(
+            offset for offset, new in zip(read.offsets, fresh.tolist(), strict=True) if not new
+        )
+        return fresh
+
+    def _add(self, rows: IntArray, values: IntArray, tick: Tick) -> None:
+        width = rows.shape[1]
+        flat = rows.reshape(-1)
+        order = np.argsort(flat, kind="stable")
+        order = order[np.searchsorted(flat[order], NO_ROW, side="right") :]
+        ordered = flat[order]
+        starts = np.flatnonzero(np.diff(ordered, prepend=NO_ROW))
+        touched = ordered[starts]
+        self.table.add_rows(touched, np.add.reduceat(values[order // width], starts, axis=0))
+        tick.touched.append(touched)
+
+    def _count(
+        self,
+        batch: OutcomeBatch,
+        read: Slice,
+        fresh: np.ndarray[tuple[int], np.dtype[np.bool_]],
+        tick: Tick,
+    ) -> None:
+        executed = fresh & ~np.isnan(batch.success)
+        joined = executed & np.array(read.joined, dtype=np.bool_)
+        tick.counts["samples"] += int(fresh.sum())
+        tick.counts["executions"] += int(executed.sum())
+        tick.counts["success_milli"] += int(batch.success[executed].sum() * 1_000)
+        tick.counts["joined"] += int(joined.sum())
+        tick.counts["joined_success_milli"] += int(batch.success[joined].sum() * 1_000)

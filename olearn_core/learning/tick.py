@@ -1,0 +1,68 @@
+"""What a shard has learned since its last checkpoint."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from olearn_core.learning.dedup import HashArray
+from olearn_core.statistics import IntArray
+
+PAYLOAD_HEAD_BYTES = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """
+    A record that could not be learned.
+
+    :param payload_head: its first 4 KiB
+    """
+
+    offset: int
+    tenant: str | None
+    reason: str
+    pointer: str
+    payload_head: bytes
+    payload_bytes: int
+    payload_sha256: str
+
+
+def dead_letter(offset: int, value: bytes | None, reason: str, pointer: str) -> DeadLetter:
+    """Return the dead letter for a record's value."""
+    payload = value or b""
+    digest = hashlib.sha256(payload).hexdigest()
+    head = payload[:PAYLOAD_HEAD_BYTES]
+    return DeadLetter(offset, None, reason, pointer, head, len(payload), digest)
+
+
+@dataclass(slots=True)
+class Tick:
+    """
+    Everything between two checkpoints of one shard.
+
+    :param from_offset: first offset that it covers
+    :param reference_seconds: the receive time of its first batch, which buckets
+        are seen from; a replay uses it again
+    :param counts: what happened, by name (see the ledger's documentation)
+    """
+
+    from_offset: int
+    reference_seconds: float
+    counts: Counter[str] = field(default_factory=Counter)
+    touched: list[IntArray] = field(default_factory=list)
+    executions: list[HashArray] = field(default_factory=list)
+    ratings: list[HashArray] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+    skipped_offsets: list[int] = field(default_factory=list)
+    fold_seconds: float = 0.0
+
+    @property
+    def touched_rows(self) -> IntArray:
+        """Rows that changed, each once."""
+        if not self.touched:
+            return np.zeros(0, dtype=np.int64)
+        return np.unique(np.concatenate(self.touched))

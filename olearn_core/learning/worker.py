@@ -1,0 +1,223 @@
+"""The worker: consumes its partitions, learns, checkpoints."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from olearn_core.config import LearningSettings
+from olearn_core.errors import OlearnError, SourceError, SumOverflowError
+from olearn_core.learning.batcher import MicroBatcher
+from olearn_core.learning.checkpoint import Checkpointer
+from olearn_core.learning.loading import ShardLoader
+from olearn_core.learning.shard import Shard, ShardState
+from olearn_core.sources.source import OutOfRangeError, Partition, Record, Source
+from olearn_core.storage.database import brief
+
+logger = logging.getLogger(__name__)
+
+RETRY_SECONDS = 1.0
+
+MakeShard = Callable[[ShardState], Shard]
+
+
+class Worker:
+    """
+    Owns shards for as long as it owns their partitions.
+
+    :param clock: Unix seconds, the receive time of batches
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        loader: ShardLoader,
+        checkpointer: Checkpointer,
+        make_shard: MakeShard,
+        settings: LearningSettings,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._source = source
+        self._loader = loader
+        self._checkpointer = checkpointer
+        self._make_shard = make_shard
+        self._settings = settings
+        self._clock = clock
+        self._batcher = MicroBatcher(
+            settings.batch_size, settings.batch_timeout_seconds, time.monotonic
+        )
+        self._waiting: set[Partition] = set()
+        self._lock = asyncio.Lock()
+        self._checkpoint_at = time.monotonic() + settings.checkpoint_interval_seconds
+        self._retry_at = 0.0
+        self.shards: dict[Partition, Shard] = {}
+        self.failed_updates = 0
+        self.problem: str | None = None
+
+    @property
+    def is_assigned(self) -> bool:
+        """Whether every partition it was given is loaded, and there is one."""
+        return bool(self.shards) and not self._waiting
+
+    def lag(self) -> int:
+        """Return how many records of its partitions are not learned yet, as far as known."""
+        ends = ((s, self._source.end_offset(s.partition)) for s in self.shards.values())
+        return sum(max(0, end - s.next_offset) for s, end in ends if end is not None)
+
+    async def mirror(self) -> None:
+        """Show the log's own tools which offsets are in the database."""
+        offsets = {p: shard.state.next_offset for p, shard in self.shards.items()}
+        if offsets:
+            await self._source.mirror(offsets)
+
+    def assigned(self, partitions: Sequence[Partition]) -> None:
+        """Remember to load new partitions before their first record is asked for."""
+        self._waiting.update(partitions)
+
+    async def revoked(self, partitions: Sequence[Partition]) -> None:
+        """Save what was learned of partitions, then let go of them."""
+        self._waiting.difference_update(partitions)
+        for partition in partitions:
+            self._batcher.drop(partition)
+        async with self._lock:
+            try:
+                await self._save([self.shards[p] for p in partitions if p in self.shards])
+            except SQLAlchemyError as error:
+                logger.warning("not saved before losing partitions", extra={"error": brief(error)})
+            for partition in partitions:
+                self._drop(partition)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Learn until told to stop; the last batch is learned and saved."""
+        while not stop.is_set():
+            await self._load_waiting()
+            await self._fetch()
+            if self._batcher.is_due:
+                await self._learn(self._batcher.take())
+            if time.monotonic() >= self._checkpoint_at:
+                await self.checkpoint()
+        await self._learn(self._batcher.take())
+        await self.checkpoint()
+
+    async def checkpoint(self) -> None:
+        """Save all shards; keep everything for the next time where the database is away."""
+        async with self._lock:
+            try:
+                await self._save(list(self.shards.values()))
+                self.problem = None
+            except (SQLAlchemyError, OSError) as error:
+                self._note_problem(f"the database does not take checkpoints: {brief(error)}")
+        self._checkpoint_at = time.monotonic() + self._settings.checkpoint_interval_seconds
+
+    async def _save(self, shards: Sequence[Shard]) -> None:
+        fenced = await self._checkpointer.save(shards)
+        for shard in fenced:
+            logger.warning("fenced: another worker owns %s/%s now", *shard.partition)
+            self._drop(shard.partition)
+
+    async def _load_waiting(self) -> None:
+        if not self._waiting or time.monotonic() < self._retry_at:
+            return
+        for partition in sorted(self._waiting):
+            try:
+                await self._load(partition)
+            except (OlearnError, SQLAlchemyError, OSError) as error:
+                self._note_problem(
+                    f"cannot load {partition.topic}/{partition.number}: {brief(error)}"
+                )
+                self._retry_at = time.monotonic() + RETRY_SECONDS
+
+    async def _load(self, partition: Partition) -> None:
+        state = await self._loader.load(partition)
+        if partition not in self._waiting:
+            return  # revoked meanwhile
+        self._waiting.discard(partition)
+        self._checkpointer.forget(partition)
+        self.shards[partition] = self._make_shard(state)
+        self._source.resume(partition, state.next_offset)
+        self.problem = None
+
+    async def _fetch(self) -> None:
+        timeout = min(
+            self._batcher.wait_seconds,
+            max(0.0, self._checkpoint_at - time.monotonic()),
+            self._settings.batch_timeout_seconds,
+        )
+        try:
+            records = await self._source.fetch(self._settings.largest_batch, timeout)
+        except OutOfRangeError as error:
+            self._stop_shards(error)
+        except SourceError as error:
+            self._note_problem(str(error))
+            self._resume_all()
+            await asyncio.sleep(RETRY_SECONDS)
+        else:
+            self._batcher.add({p: batch for p, batch in records.items() if p in self.shards})
+
+    def _stop_shards(self, error: OutOfRangeError) -> None:
+        """The log is not the one whose offsets are stored: learning on would be a guess."""
+        self._note_problem(str(error))
+        for partition in error.partitions:
+            self._drop(partition)
+        self._resume_all()
+
+    def _resume_all(self) -> None:
+        """Ask again for what may have been drained and lost."""
+        for partition, shard in self.shards.items():
+            self._batcher.drop(partition)
+            self._source.resume(partition, shard.next_offset)
+
+    async def _learn(self, batch: Mapping[Partition, Sequence[Record]]) -> None:
+        async with self._lock:
+            for partition, records in batch.items():
+                for piece in _pieces(records, self._settings.slice_size):
+                    shard = self.shards.get(partition)
+                    if shard is None or not self._continues(shard, piece):
+                        break
+                    self._learn_slice(shard, piece)
+                    await asyncio.sleep(0)  # let requests and heartbeats in
+
+    def _learn_slice(self, shard: Shard, records: Sequence[Record]) -> None:
+        partition = shard.partition
+        ours = [r for r in records if r.offset >= shard.next_offset]
+        if not ours:
+            return
+        try:
+            shard.learn(ours, self._clock())
+        except SumOverflowError as error:
+            self.failed_updates += 1
+            self._note_problem(f"{partition.topic}/{partition.number} stops: {error}")
+            self._drop(partition)
+
+    def _continues(self, shard: Shard, records: Sequence[Record]) -> bool:
+        """
+        Check that nothing was left out before these records.
+
+        Logs have legal gaps (compaction, aborted transactions): a gap is real
+        where it is there again after asking for the records once more.
+        """
+        gap = (shard.next_offset, records[0].offset)
+        if gap[1] <= gap[0] or shard.gap == gap:
+            shard.gap = None
+            return True
+        shard.gap = gap
+        self._batcher.drop(shard.partition)
+        self._source.resume(shard.partition, shard.next_offset)
+        return False
+
+    def _drop(self, partition: Partition) -> None:
+        if self.shards.pop(partition, None) is not None:
+            self._checkpointer.forget(partition)
+
+    def _note_problem(self, problem: str) -> None:
+        if problem != self.problem:
+            logger.error(problem)
+        self.problem = problem
+
+
+def _pieces(records: Sequence[Record], size: int) -> Iterable[Sequence[Record]]:
+    return (records[start : start + size] for start in range(0, len(records), size))

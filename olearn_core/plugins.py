@@ -1,0 +1,164 @@
+"""Finding plugins and keeping a broken one from harming the others."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+import pluggy
+from pydantic import ValidationError
+
+from olearn_core import hookspecs
+from olearn_core.errors import ConfigError, PluginError
+from olearn_core.hookspecs import PROJECT, AnyModel
+from olearn_core.models import Policy, Predictor
+from olearn_core.statistics import Column
+
+logger = logging.getLogger(__name__)
+
+Options = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(slots=True)
+class PluginInfo:
+    """
+    What is known of a plugin.
+
+    :param models: names of the models it provides
+    :param problem: why it is not used, None where it is
+    """
+
+    name: str
+    distribution: str
+    version: str
+    models: list[str] = field(default_factory=list)
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The models of a service, made from plugins and configuration."""
+
+    predictors: Sequence[Predictor[Any]]
+    policies: Mapping[str, Policy[Any]]
+    policy: Policy[Any]
+    columns: Sequence[Column]
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """Names of the table's columns."""
+        return tuple(column.name for column in self.columns)
+
+
+class Plugins:
+    """
+    Plugins that were found, with the model classes they provide.
+
+    :ivar infos: every plugin found, working or not
+    """
+
+    def __init__(self) -> None:
+        self._manager = pluggy.PluginManager(PROJECT)
+        self._manager.add_hookspecs(hookspecs)
+        self._classes: dict[str, AnyModel] = {}
+        self._columns: dict[str, Column] = {}
+        self.infos: list[PluginInfo] = []
+
+    @classmethod
+    def found(cls, disabled: Iterable[str] = ()) -> Plugins:
+        """Load every installed plugin that is not disabled."""
+        plugins = cls()
+        names = set(disabled)
+        for entry in sorted(entry_points(group=PROJECT), key=lambda e: e.name):
+            if entry.name not in names:
+                plugins.load(entry)
+        return plugins
+
+    def load(self, entry: EntryPoint) -> PluginInfo:
+        """Import one entry point; whatever it raises is noted, not passed on."""
+        distribution = entry.dist
+        info = PluginInfo(
+            entry.name,
+            distribution.name if distribution else "?",
+            distribution.version if distribution else "?",
+        )
+        try:
+            self._register(entry.load(), info)
+        except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything
+            self._note(info, error)
+        self.infos.append(info)
+        return info
+
+    def register(self, plugin: object, name: str) -> PluginInfo:
+        """Use an object as a plugin, for tests and for code that has no package."""
+        info = PluginInfo(name, "(given in code)", "")
+        try:
+            self._register(plugin, info)
+        except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything
+            self._note(info, error)
+        self.infos.append(info)
+        return info
+
+    def _note(self, info: PluginInfo, error: Exception) -> None:
+        info.problem = f"{type(error).__name__}: {error}"
+        logger.error("plugin %s is left out: %s", info.name, info.problem)
+
+    def _register(self, plugin: object, info: PluginInfo) -> None:
+        self._manager.register(plugin, info.name)
+        try:
+            self._manager.check_pending()
+            others = [p for p in self._manager.get_plugins() if p is not plugin]
+            hooks = self._manager.subset_hook_caller("olearn_register_models", others)
+            classes = [model for models in hooks() for model in models]
+            for model in classes:
+                self._check(model)
+        except BaseException:
+            self._manager.unregister(plugin)
+            raise
+        for model in classes:
+            self._classes[model.name] = model
+            self._columns |= {column.name: column for column in model.columns}
+            info.models.append(model.name)
+
+    def _check(self, model: AnyModel) -> None:
+        if model.name in self._classes:
+            raise PluginError(f"the model name {model.name!r} is taken already")
+        for column in model.columns:
+            known = self._columns.get(column.name, column)
+            if known.contract != column.contract:
+                raise PluginError(
+                    f"the column {column.name!r} is declared as {known.contract} already,"
+                    f" not {column.contract}: give it another name"
+                )
+
+    def models(self, policy: str, options: Options) -> Models:
+        """
+        Make the models with their options.
+
+        :param policy: name of the policy that chooses
+        :raises ConfigError: naming the model and option that is wrong
+        """
+        unknown = set(options) - set(self._classes)
+        if unknown:
+            known = ", ".join(sorted(self._classes))
+            raise ConfigError(f"[models.{min(unknown)}]: there is no such model, but {known}")
+        made = {name: _made(model, options.get(name, {})) for name, model in self._classes.items()}
+        policies = {name: model for name, model in made.items() if isinstance(model, Policy)}
+        if policy not in policies:
+            known = ", ".join(sorted(policies)) or "none: no plugin provides one"
+            raise ConfigError(f"[decisions] policy: there is no policy {policy!r}, but {known}")
+        predictors = [model for model in made.values() if isinstance(model, Predictor)]
+        return Models(predictors, policies, policies[policy], tuple(self._columns.values()))
+
+
+def _made(model: AnyModel, options: Mapping[str, Any]) -> Predictor[Any] | Policy[Any]:
+    try:
+        return model(model.Options.model_validate(options))
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()
+        )
+        raise ConfigError(f"[models.{model.name}]: {problems}") from None

@@ -1,0 +1,1 @@
+"""Where outcomes come from: Kafka, the embedded log, files; one contract."""

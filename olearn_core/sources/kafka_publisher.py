@@ -1,0 +1,54 @@
+"""Outcomes to Kafka."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from olearn_core.config import KafkaSettings
+from olearn_core.errors import SourceError
+from olearn_core.sources.kafka import security
+from olearn_core.sources.publisher import Publisher
+
+
+class KafkaPublisher(Publisher):
+    """
+    Writes to the topic of outcomes.
+
+    Retries may repeat a record; the event_id tells, so the producer needs no
+    idempotence of its own (which not every broker has).
+    """
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+        self._producer: AIOKafkaProducer | None = None
+
+    async def start(self, stack: AsyncExitStack) -> None:
+        """Connect to the broker."""
+        self._producer = AIOKafkaProducer(
+            bootstrap_servers=self._settings.bootstrap_servers,
+            client_id="olearn",
+            acks="all",
+            linger_ms=5,
+            **security(self._settings),
+        )
+        stack.push_async_callback(self._producer.stop)
+        try:
+            await self._producer.start()
+        except (KafkaError, OSError) as error:
+            servers = self._settings.bootstrap_servers
+            raise SourceError(f"cannot reach Kafka at {servers}: {error}") from error
+
+    async def publish(self, key: str, value: bytes) -> int:
+        """Send, and wait for all replicas in sync."""
+        if self._producer is None:
+            raise SourceError("the Kafka publisher is not started")
+        try:
+            sent = await self._producer.send_and_wait(
+                self._settings.outcome_topic, value, key=key.encode()
+            )
+        except KafkaError as error:
+            raise SourceError(f"Kafka did not take the outcome: {error}") from error
+        return int(sent.offset)

@@ -1,0 +1,117 @@
+"""The contract of a source of outcomes: raw records of the partitions that are ours."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from typing import ClassVar, NamedTuple, Protocol
+
+from olearn_core.errors import SourceError
+
+
+class Partition(NamedTuple):
+    """One ordered stretch of a log."""
+
+    topic: str
+    number: int
+
+
+class Record(Protocol):
+    """One record as it lies in the log; nothing of it is decoded."""
+
+    offset: int
+    timestamp: int
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+
+
+class OutOfRangeError(SourceError):
+    """
+    The log no longer (or not yet) has the offsets that were asked for.
+
+    :param partitions: with the offset at which each stood
+    """
+
+    def __init__(self, partitions: Mapping[Partition, int]) -> None:
+        super().__init__(f"the log does not have these offsets: {dict(partitions)}")
+        self.partitions = dict(partitions)
+
+
+class Listener(Protocol):
+    """Whoever owns partitions; told of every change, before any record of theirs."""
+
+    def assigned(self, partitions: Sequence[Partition]) -> None:
+        """Take note of new partitions. They are paused until `resume`."""
+
+    async def revoked(self, partitions: Sequence[Partition]) -> None:
+        """Save what is held for partitions that go away; afterwards they are not ours."""
+
+
+class Source(ABC):
+    """
+    A log of outcomes.
+
+    The database, not the source, knows where to go on: a partition is silent
+    from its assignment until `resume` names an offset.
+
+    :cvar name: stands in the shard's key
+    """
+
+    name: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def group(self) -> str:
+        """The consumer group that shares the log's partitions."""
+
+    @property
+    @abstractmethod
+    def cluster_id(self) -> str | None:
+        """What tells this log from another of the same name, where there is such a thing."""
+
+    @abstractmethod
+    async def start(self, stack: AsyncExitStack, listener: Listener) -> None:
+        """
+        Begin; leave when the stack unwinds.
+
+        :raises SourceError: where the log cannot be reached
+        """
+
+    @abstractmethod
+    async def fetch(
+        self, most: int, timeout_seconds: float
+    ) -> Mapping[Partition, Sequence[Record]]:
+        """
+        Return up to `most` records, or nothing after the timeout.
+
+        Offsets ascend within a partition. After any error the caller resumes
+        every partition again at its own offset: what was drained is lost.
+
+        :raises OutOfRangeError: where offsets are gone
+        :raises SourceError: where reading failed otherwise
+        """
+
+    @abstractmethod
+    async def first_offset(self, partition: Partition) -> int:
+        """Return where a partition that nobody has read begins for us."""
+
+    @abstractmethod
+    async def earliest_offset(self, partition: Partition) -> int:
+        """Return the oldest offset the log still has."""
+
+    @abstractmethod
+    def resume(self, partition: Partition, offset: int) -> None:
+        """Deliver the partition's records from this offset on."""
+
+    @abstractmethod
+    def pause(self, partition: Partition) -> None:
+        """Deliver no more records of the partition until it is resumed."""
+
+    @abstractmethod
+    async def mirror(self, offsets: Mapping[Partition, int]) -> None:
+        """Show the log's own tools how far we are. Failing is no harm."""
+
+    @abstractmethod
+    def end_offset(self, partition: Partition) -> int | None:
+        """Return the offset after the newest record, as far as it is known."""

@@ -1,0 +1,1 @@
+"""The database: tables, migrations, and one store for each kind of thing kept."""
