@@ -82,7 +82,36 @@ class Envelope(msgspec.Struct):
 
 
 CARRIED_FIELDS = frozenset(
-    ["run_id", "agent_type", "severity", "start_time", "end_time", "llm_latency_ms", "tokens_used", "output", "error_message", "error_type", "stack_trace", "input_data", "memory_used_mb", "cpu_time_ms", "confidence_score", "parent_event_id", "correlation_id", "workflow_id", "tags", "metadata", "retry_count", "id", "time", "type", "source", "subject", "datacontenttype", "dataschema"]
+    [
+        "run_id",
+        "agent_type",
+        "severity",
+        "start_time",
+        "end_time",
+        "llm_latency_ms",
+        "tokens_used",
+        "output",
+        "error_message",
+        "error_type",
+        "stack_trace",
+        "input_data",
+        "memory_used_mb",
+        "cpu_time_ms",
+        "confidence_score",
+        "parent_event_id",
+        "correlation_id",
+        "workflow_id",
+        "tags",
+        "metadata",
+        "retry_count",
+        "id",
+        "time",
+        "type",
+        "source",
+        "subject",
+        "datacontenttype",
+        "dataschema",
+    ]
 )
 KNOWN_FIELDS = CARRIED_FIELDS | set(Outcome.__struct_fields__)
 

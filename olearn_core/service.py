@@ -23,6 +23,7 @@ from olearn_core.decisions.decider import Decider
 from olearn_core.errors import OlearnError, SourceError
 from olearn_core.learning.checkpoint import Checkpointer
 from olearn_core.learning.loading import ShardLoader
+from olearn_core.learning.progress import Progress
 from olearn_core.learning.reading import Reader
 from olearn_core.learning.shard import Shard, ShardState
 from olearn_core.learning.versions import VersionKeeper
@@ -82,6 +83,7 @@ class Service:
         self.view = View(shards, AdjustmentStore(database), self.models.column_names)
         self.worker = self._worker(shards)
         self.view.follow(self.worker)
+        self.progress = Progress(self.view, self.worker, self.ledger)
         self.decider = Decider(self.view, self.models, settings.decisions, self.keys.newest)
         self.versions = VersionKeeper(
             database,
@@ -185,7 +187,9 @@ class Service:
     @property
     def is_ready(self) -> bool:
         """Whether decisions stand on everything that was learned."""
-        return self.state == RunState.RUNNING and self.view.as_of > 0 and self.worker.is_assigned
+        return (
+            self.state == RunState.RUNNING and self.view.as_of > 0 and self.worker.loaded.is_set()
+        )
 
     @property
     def age_seconds(self) -> float:

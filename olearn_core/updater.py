@@ -19,7 +19,6 @@ from olearn_core.service import Service
 
 START_TIMEOUT_SECONDS = 60.0
 STOP_TIMEOUT_SECONDS = 30.0
-READY_POLL_SECONDS = 0.02
 
 
 class ModelType(StrEnum):
@@ -150,8 +149,7 @@ class ModelUpdater:
             service = await Service.open(self._settings, stack)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(service.run(self._stop))
-                while not service.is_ready and not self._stop.is_set():
-                    await asyncio.sleep(READY_POLL_SECONDS)
+                await service.worker.loaded.wait()
                 self._ready.set_result(service)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 
 from olearn_core.api.operation import Call
-from olearn_core.api.times import now_rfc3339, rfc3339
 from olearn_core.decisions.decider import Decision, Question
 from olearn_core.models import Query
 from olearn_core.schemas import (
@@ -18,6 +17,7 @@ from olearn_core.schemas import (
     PredictResponse,
     Recommendation,
 )
+from olearn_core.times import now_rfc3339, rfc3339
 
 
 async def predict_agent_selection(call: Call) -> PredictResponse:

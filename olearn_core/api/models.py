@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from olearn_core.api.operation import Call
-from olearn_core.api.times import now_rfc3339, rfc3339
 from olearn_core.errors import NotFoundError
 from olearn_core.models import Policy, Predictor
 from olearn_core.schemas import (
     ModelResponse,
-    PerformanceSummary,
     SaveResponse,
     VersionBody,
     VersionsResponse,
 )
 from olearn_core.storage.versions import ModelVersion
+from olearn_core.times import now_rfc3339, rfc3339
 
 
 def find_model(call: Call, model_type: str) -> Predictor[Any] | Policy[Any]:
@@ -33,17 +30,6 @@ def find_model(call: Call, model_type: str) -> Predictor[Any] | Policy[Any]:
     return known[model_type]
 
 
-def summary(call: Call, count: str) -> PerformanceSummary:
-    """Return how many agents, and pairs of agent and task type, have counted outcomes."""
-    _, _, sums = call.service.view.exact(call.tenant)
-    columns = call.service.view.columns
-    seen = sums[:, :, columns.index(count)] > 0 if count in columns else np.zeros((0, 0))
-    return PerformanceSummary(
-        total_agents=int(np.any(seen, axis=0).sum()) if seen.size else 0,
-        task_patterns=int(seen.sum()),
-    )
-
-
 async def show_model(call: Call) -> ModelResponse:
     """Describe one model."""
     model = find_model(call, call.request.path_params["model_type"])
@@ -56,7 +42,9 @@ async def show_model(call: Call) -> ModelResponse:
         kind="predictor" if predictor else "policy",
         update_count=view.counters().get("updates", 0),
         last_update=rfc3339(last),
-        performance_summary=summary(call, predictor.count.name if predictor else "executions"),
+        performance_summary=call.service.progress.summary(
+            call.tenant, predictor.count.name if predictor else "executions"
+        ),
         options=model.options.model_dump(mode="json"),
         unit=predictor.unit if predictor else None,
         active_version=active.version_number if active else None,

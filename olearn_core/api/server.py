@@ -23,7 +23,16 @@ OnReady = Callable[[str, Service], None]
 
 
 class _Server(uvicorn.Server):
-    """A server that leaves the signals to whoever runs it."""
+    """A server that leaves the signals to whoever runs it, and says when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then tell."""
+        await super().startup(sockets=sockets)
+        self.listening.set()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -53,8 +62,9 @@ async def serve(
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(service.run(stop), name="service")
             tasks.create_task(_stop_server(server, stop), name="stop")
-            tasks.create_task(_announced(server, listening, service, on_ready), name="ready")
+            ready = tasks.create_task(_announced(server, listening, service, on_ready))
             await server.serve(sockets=[listening])
+            ready.cancel()
             stop.set()
 
 
@@ -109,12 +119,10 @@ def _uvicorn_config(service: Service) -> uvicorn.Config:
 
 
 async def _announced(
-    server: uvicorn.Server, listening: socket.socket, service: Service, on_ready: OnReady | None
+    server: _Server, listening: socket.socket, service: Service, on_ready: OnReady | None
 ) -> None:
-    while not (server.started and service.is_ready):
-        if server.should_exit:
-            return
-        await asyncio.sleep(0.02)
+    await server.listening.wait()
+    await service.worker.loaded.wait()
     if on_ready is not None:
         on_ready(url_of(listening), service)
 

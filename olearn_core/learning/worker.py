@@ -30,6 +30,9 @@ class Worker:
     Owns shards for as long as it owns their partitions.
 
     :param clock: Unix seconds, the receive time of batches
+    :ivar shards: those it owns; there may be none where workers outnumber partitions
+    :ivar loaded: set while all partitions it was given are loaded
+    :ivar problem: what keeps it from learning now, None where all is well
     """
 
     def __init__(
@@ -51,17 +54,13 @@ class Worker:
             settings.batch_size, settings.batch_timeout_seconds, time.monotonic
         )
         self._waiting: set[Partition] = set()
+        self.loaded = asyncio.Event()
         self._lock = asyncio.Lock()
         self._checkpoint_at = time.monotonic() + settings.checkpoint_interval_seconds
         self._retry_at = 0.0
         self.shards: dict[Partition, Shard] = {}
         self.failed_updates = 0
         self.problem: str | None = None
-
-    @property
-    def is_assigned(self) -> bool:
-        """Whether every partition it was given is loaded, and there is one."""
-        return bool(self.shards) and not self._waiting
 
     def lag(self) -> int:
         """Return how many records of its partitions are not learned yet, as far as known."""
@@ -77,10 +76,18 @@ class Worker:
     def assigned(self, partitions: Sequence[Partition]) -> None:
         """Remember to load new partitions before their first record is asked for."""
         self._waiting.update(partitions)
+        self._note_loaded()
+
+    def _note_loaded(self) -> None:
+        if self._waiting:
+            self.loaded.clear()
+        else:
+            self.loaded.set()
 
     async def revoked(self, partitions: Sequence[Partition]) -> None:
         """Save what was learned of partitions, then let go of them."""
         self._waiting.difference_update(partitions)
+        self._note_loaded()
         for partition in partitions:
             self._batcher.drop(partition)
         async with self._lock:
@@ -136,6 +143,7 @@ class Worker:
         if partition not in self._waiting:
             return  # revoked meanwhile
         self._waiting.discard(partition)
+        self._note_loaded()
         self._checkpointer.forget(partition)
         self.shards[partition] = self._make_shard(state)
         self._source.resume(partition, state.next_offset)

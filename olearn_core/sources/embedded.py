@@ -39,7 +39,7 @@ class EmbeddedLog(Source, Publisher):
         self._listener: Listener | None = None
         self._position: int | None = None
         self._end: int | None = None
-        self._owned = False
+        self._owned: bool | None = None
         self._appended = asyncio.Event()
         self._waiting: list[tuple[bytes, asyncio.Future[int]]] = []
         self._wanted = asyncio.Event()
@@ -155,12 +155,14 @@ class EmbeddedLog(Source, Publisher):
     async def _tell(self, held: bool) -> None:
         if self._listener is None or held == self._owned:
             return
-        self._owned = held
         if held:
             self._listener.assigned([PARTITION])
-        else:
+        elif self._owned:
             self.pause(PARTITION)
             await self._listener.revoked([PARTITION])
+        else:
+            self._listener.assigned([])
+        self._owned = held
 
 
 async def _wait(event: asyncio.Event, timeout_seconds: float) -> None:

@@ -15,14 +15,15 @@ from olearn_core.sources.publisher import Publisher
 
 class KafkaPublisher(Publisher):
     """
-    Writes to the topic of outcomes.
+    Writes to one topic, by default that of outcomes.
 
     Retries may repeat a record; the event_id tells, so the producer needs no
     idempotence of its own (which not every broker has).
     """
 
-    def __init__(self, settings: KafkaSettings) -> None:
+    def __init__(self, settings: KafkaSettings, topic: str | None = None) -> None:
         self._settings = settings
+        self._topic = topic or settings.outcome_topic
         self._producer: AIOKafkaProducer | None = None
 
     async def start(self, stack: AsyncExitStack) -> None:
@@ -46,9 +47,9 @@ class KafkaPublisher(Publisher):
         if self._producer is None:
             raise SourceError("the Kafka publisher is not started")
         try:
-            sent = await self._producer.send_and_wait(
-                self._settings.outcome_topic, value, key=key.encode()
-            )
+            sent = await self._producer.send_and_wait(self._topic, value, key=key.encode())
         except KafkaError as error:
-            raise SourceError(f"Kafka did not take the outcome: {error}") from error
+            raise SourceError(
+                f"Kafka topic {self._topic} did not take a record: {error}"
+            ) from error
         return int(sent.offset)

@@ -1,4 +1,5 @@
 """One sparse integer table of sums: columns, buckets, addition, bytes."""
+
 from __future__ import annotations
 
 from olearn_core.statistics.batches import OutcomeBatch

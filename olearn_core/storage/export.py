@@ -36,10 +36,8 @@ class Exporter:
         if not path.is_file() or path.read_bytes() == artifact:
             return []
         _write(path, artifact)
-        return [
-            f"{path} did not match version {version.version_number} of {version.model_type};"
-            " it is refused and written anew from the database"
-        ]
+        name = f"version {version.version_number} of {version.model_type}"
+        return [f"{path} did not match {name}; it is refused and written anew from the database"]
 
     def _path(self, model_type: str, artifact: bytes) -> Path:
         """A table is an npz; what is not (a policy's options) is JSON."""
@@ -61,7 +59,7 @@ def _write(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(temporary, path)
+    temporary.replace(path)
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

@@ -1,0 +1,62 @@
+# Everything a developer types. Each target installs what it needs into .venv.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PORT ?= 8000
+
+.PHONY: help install demo test check format lint types imports docs bench-quick clean
+
+help:  ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+install: .venv/.installed  ## Make .venv with olearn in it
+
+demo: .venv/.installed  ## Watch a service learn (Ctrl-C ends it)
+	$(BIN)/olearn demo --port $(PORT)
+
+test: .venv/.tested  ## Run every test against a real broker and a real database
+	$(BIN)/python -m pytest
+
+check: .venv/.developed format lint types imports  ## What must pass before a commit
+	rm -f .coverage .coverage.*
+	$(BIN)/python -m coverage run -m pytest
+	$(BIN)/python -m coverage combine -q
+	$(BIN)/python -m coverage report
+
+format: .venv/.developed  ## Is the code formatted?
+	$(BIN)/ruff format --check .
+
+lint: .venv/.developed  ## Is it clean?
+	$(BIN)/ruff check .
+
+types: .venv/.developed  ## Do the types hold?
+	$(BIN)/mypy
+
+imports: .venv/.developed  ## Do imports go down the floors only?
+	$(BIN)/lint-imports
+
+docs: .venv/.tested  ## Run every command of the documentation
+	$(BIN)/python -m pytest tests/docs
+
+bench-quick: .venv/.tested  ## Measure speed in under two minutes
+	$(BIN)/python -m benchmarks.quick
+
+clean:  ## Remove what was installed and built
+	rm -rf .venv .cache dist build .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "olearn needs Python 3.11 or newer: make PYTHON=python3.12 …")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+
+.venv/.installed: .venv/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+.venv/.tested: .venv/.installed
+	$(BIN)/python -m pip install --quiet --group test
+	@touch $@
+
+.venv/.developed: .venv/.tested
+	$(BIN)/python -m pip install --quiet --group dev
+	@touch $@
