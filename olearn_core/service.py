@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from olearn_core.config import Settings
 from olearn_core.decisions.decider import Decider
 from olearn_core.errors import OlearnError, SourceError
+from olearn_core.events import DEFAULT
 from olearn_core.learning.checkpoint import Checkpointer
 from olearn_core.learning.loading import ShardLoader
 from olearn_core.learning.progress import Progress
@@ -49,6 +50,7 @@ from olearn_core.storage.signing_keys import SigningKeys
 logger = logging.getLogger(__name__)
 
 MIRROR_SECONDS = 1.0
+METRICS_SECONDS = 10.0
 
 
 class RunState(StrEnum):
@@ -79,6 +81,7 @@ class Service:
         leases = Leases(database, self.instance)
         shards = ShardStore(database)
         self.source, self.publisher = _log(settings, database, leases)
+        self.metrics_publisher = _metrics_publisher(settings)
         self.intake = Intake(self.publisher, self.keys.all)
         self.view = View(shards, AdjustmentStore(database), self.models.column_names)
         self.worker = self._worker(shards)
@@ -120,6 +123,8 @@ class Service:
         else:
             await self.publisher.start(stack)
             await self.source.start(stack, self.worker)
+        if self.metrics_publisher is not None:
+            await self.metrics_publisher.start(stack)
         await self.view.poll()
 
     def _worker(self, shards: ShardStore) -> Worker:
@@ -146,6 +151,7 @@ class Service:
             beside = [
                 tasks.create_task(self._poll_forever(poll_seconds), name="view"),
                 tasks.create_task(self._mirror_forever(), name="mirror"),
+                tasks.create_task(self._publish_metrics_forever(), name="metrics"),
                 tasks.create_task(
                     self.versions.save_forever(self.settings.versions.save_interval_seconds),
                     name="versions",
@@ -169,6 +175,16 @@ class Service:
         while True:
             await asyncio.sleep(MIRROR_SECONDS)
             await self.worker.mirror()
+
+    async def _publish_metrics_forever(self) -> None:
+        while self.metrics_publisher is not None:
+            await asyncio.sleep(METRICS_SECONDS)
+            try:
+                metrics = await self.progress.metrics(DEFAULT)
+                body = metrics.model_dump_json().encode()
+                await self.metrics_publisher.publish(self.instance, body)
+            except (OlearnError, SQLAlchemyError) as error:
+                logger.warning("metrics were not published: %s", brief(error))
 
     async def _farewell(self) -> None:
         try:
@@ -204,3 +220,8 @@ def _log(settings: Settings, database: Database, leases: Leases) -> tuple[Source
         return KafkaSource(settings.kafka), KafkaPublisher(settings.kafka)
     embedded = EmbeddedLog(OutcomeLog(database), leases)
     return embedded, embedded
+
+
+def _metrics_publisher(settings: Settings) -> KafkaPublisher | None:
+    topic = settings.kafka.metrics_topic
+    return KafkaPublisher(settings.kafka, topic) if settings.kafka.in_use and topic else None
