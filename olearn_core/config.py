@@ -82,7 +82,7 @@ class KafkaSettings(Section):
     alerts_topic: str = ""
     group: str = "olearn"
     start: Literal["earliest", "latest"] = "earliest"
-    session_timeout_ms: int = Field(default=45_000, ge=1_000)
+    session_timeout_ms: int = Field(default=15_000, ge=1_000)
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
     sasl_username: str = ""
