@@ -22,7 +22,7 @@ def settings(folder: Path, bootstrap: str, topic: str, group: str) -> Settings:
     """Return settings of a worker on SQLite, synchronous FULL, with 1 s checkpoints."""
     return load_settings(
         database={"url": f"sqlite+aiosqlite:///{folder / 'olearn.db'}"},
-        kafka={"bootstrap_servers": bootstrap, "outcome_topic": topic, "group": group},
+        kafka={"bootstrap_servers": bootstrap, "outcome_topic": topic, "group": group, "session_timeout_ms": 6_000},
         learning={"checkpoint_interval_seconds": CHECKPOINT_SECONDS},
         versions={"storage_path": folder / "models"},
     )

@@ -134,6 +134,14 @@ class Plugins:
                     f" not {column.contract}: give it another name"
                 )
 
+    def made(self, options: Options) -> dict[str, Predictor[Any] | Policy[Any]]:
+        """
+        Make every model with its options.
+
+        :raises ConfigError: naming the model and option that is wrong
+        """
+        return {name: _made(model, options.get(name, {})) for name, model in self._classes.items()}
+
     def models(self, policy: str, options: Options) -> Models:
         """
         Make the models with their options.
@@ -145,7 +153,7 @@ class Plugins:
         if unknown:
             known = ", ".join(sorted(self._classes))
             raise ConfigError(f"[models.{min(unknown)}]: there is no such model, but {known}")
-        made = {name: _made(model, options.get(name, {})) for name, model in self._classes.items()}
+        made = self.made(options)
         policies = {name: model for name, model in made.items() if isinstance(model, Policy)}
         if policy not in policies:
             known = ", ".join(sorted(policies)) or "none: no plugin provides one"

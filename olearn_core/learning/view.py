@@ -21,7 +21,7 @@ from olearn_core.statistics import IntArray, Statistics, Weighting
 from olearn_core.storage.adjustments import AdjustmentStore
 from olearn_core.storage.shards import ShardHeader, ShardStore
 
-FRESH_SECONDS = 0.05
+FRESH_SECONDS = 0.1
 
 
 @dataclass(slots=True)
