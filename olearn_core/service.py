@@ -196,7 +196,7 @@ class Service:
     @property
     def problems(self) -> list[str]:
         """What is wrong now, worst first; empty where all is well."""
-        found = [self.worker.problem] if self.worker.problem else []
+        found = [f"{subject}: {problem}" for subject, problem in self.worker.problems.items()]
         failed = [f"plugin {p.name}: {p.problem}" for p in self.plugins.infos if p.problem]
         return [*found, *failed, *self.warnings]
 

@@ -141,6 +141,7 @@ def _stopping(stop: asyncio.Event) -> Iterator[None]:
     def on_signal() -> None:
         for number in signals:
             loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
         stop.set()
 
     for number in signals:

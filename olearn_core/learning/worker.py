@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -21,6 +22,8 @@ from olearn_core.storage.database import brief
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 1.0
+DATABASE = "database"
+SOURCE = "source"
 
 MakeShard = Callable[[ShardState], Shard]
 
@@ -32,7 +35,7 @@ class Worker:
     :param clock: Unix seconds, the receive time of batches
     :ivar shards: those it owns; there may be none where workers outnumber partitions
     :ivar loaded: set while all partitions it was given are loaded
-    :ivar problem: what keeps it from learning now, None where all is well
+    :ivar problems: what keeps it from learning now, by subject; empty where all is well
     """
 
     def __init__(
@@ -58,9 +61,10 @@ class Worker:
         self._lock = asyncio.Lock()
         self._checkpoint_at = time.monotonic() + settings.checkpoint_interval_seconds
         self._retry_at = 0.0
+        self._unsaved = False
         self.shards: dict[Partition, Shard] = {}
         self.failed_updates = 0
-        self.problem: str | None = None
+        self.problems: dict[str, str] = {}
 
     def lag(self) -> int:
         """Return how many records of its partitions are not learned yet, as far as known."""
@@ -101,6 +105,9 @@ class Worker:
     async def run(self, stop: asyncio.Event) -> None:
         """Learn until told to stop; the last batch is learned and saved."""
         while not stop.is_set():
+            if self._unsaved:
+                await self._wait_for_database(stop)
+                continue
             await self._load_waiting()
             await self._fetch()
             if self._batcher.is_due:
@@ -115,10 +122,19 @@ class Worker:
         async with self._lock:
             try:
                 await self._save(list(self.shards.values()))
-                self.problem = None
+                self._unsaved = False
+                self.problems.pop(DATABASE, None)
             except (SQLAlchemyError, OSError) as error:
-                self._note_problem(f"the database does not take checkpoints: {brief(error)}")
+                self._unsaved = True
+                self._note(DATABASE, f"the database does not take checkpoints: {brief(error)}")
         self._checkpoint_at = time.monotonic() + self._settings.checkpoint_interval_seconds
+
+    async def _wait_for_database(self, stop: asyncio.Event) -> None:
+        """Learn no more than can be held until the database takes it."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(RETRY_SECONDS):
+                await stop.wait()
+        await self.checkpoint()
 
     async def _save(self, shards: Sequence[Shard]) -> None:
         fenced = await self._checkpointer.save(shards)
@@ -133,9 +149,7 @@ class Worker:
             try:
                 await self._load(partition)
             except (OlearnError, SQLAlchemyError, OSError) as error:
-                self._note_problem(
-                    f"cannot load {partition.topic}/{partition.number}: {brief(error)}"
-                )
+                self._note(_name(partition), f"cannot be loaded: {brief(error)}")
                 self._retry_at = time.monotonic() + RETRY_SECONDS
 
     async def _load(self, partition: Partition) -> None:
@@ -147,7 +161,7 @@ class Worker:
         self._checkpointer.forget(partition)
         self.shards[partition] = self._make_shard(state)
         self._source.resume(partition, state.next_offset)
-        self.problem = None
+        self.problems.pop(_name(partition), None)
 
     async def _fetch(self) -> None:
         timeout = min(
@@ -160,16 +174,17 @@ class Worker:
         except OutOfRangeError as error:
             self._stop_shards(error)
         except SourceError as error:
-            self._note_problem(str(error))
+            self._note(SOURCE, str(error))
             self._resume_all()
             await asyncio.sleep(RETRY_SECONDS)
         else:
+            self.problems.pop(SOURCE, None)
             self._batcher.add({p: batch for p, batch in records.items() if p in self.shards})
 
     def _stop_shards(self, error: OutOfRangeError) -> None:
         """The log is not the one whose offsets are stored: learning on would be a guess."""
-        self._note_problem(str(error))
-        for partition in error.partitions:
+        for partition, offset in error.partitions.items():
+            self._note(_name(partition), f"stopped: the log has no offset {offset} (any more)")
             self._drop(partition)
         self._resume_all()
 
@@ -198,7 +213,7 @@ class Worker:
             shard.learn(ours, self._clock())
         except SumOverflowError as error:
             self.failed_updates += 1
-            self._note_problem(f"{partition.topic}/{partition.number} stops: {error}")
+            self._note(_name(partition), f"stopped: {error}")
             self._drop(partition)
 
     def _continues(self, shard: Shard, records: Sequence[Record]) -> bool:
@@ -221,10 +236,14 @@ class Worker:
         if self.shards.pop(partition, None) is not None:
             self._checkpointer.forget(partition)
 
-    def _note_problem(self, problem: str) -> None:
-        if problem != self.problem:
-            logger.error(problem)
-        self.problem = problem
+    def _note(self, subject: str, problem: str) -> None:
+        if self.problems.get(subject) != problem:
+            logger.error("%s: %s", subject, problem)
+        self.problems[subject] = problem
+
+
+def _name(partition: Partition) -> str:
+    return f"{partition.topic}/{partition.number}"
 
 
 def _pieces(records: Sequence[Record], size: int) -> Iterable[Sequence[Record]]:
