@@ -56,6 +56,7 @@ class Worker:
         self._batcher = MicroBatcher(
             settings.batch_size, settings.batch_timeout_seconds, time.monotonic
         )
+        self._assigned: set[Partition] = set()
         self._waiting: set[Partition] = set()
         self.loaded = asyncio.Event()
         self._lock = asyncio.Lock()
@@ -79,6 +80,7 @@ class Worker:
 
     def assigned(self, partitions: Sequence[Partition]) -> None:
         """Remember to load new partitions before their first record is asked for."""
+        self._assigned.update(partitions)
         self._waiting.update(partitions)
         self._note_loaded()
 
@@ -90,6 +92,7 @@ class Worker:
 
     async def revoked(self, partitions: Sequence[Partition]) -> None:
         """Save what was learned of partitions, then let go of them."""
+        self._assigned.difference_update(partitions)
         self._waiting.difference_update(partitions)
         self._note_loaded()
         for partition in partitions:
@@ -141,6 +144,16 @@ class Worker:
         for shard in fenced:
             logger.warning("fenced: another worker owns %s/%s now", *shard.partition)
             self._drop(shard.partition)
+            self._reload(shard.partition)
+
+    def _reload(self, partition: Partition) -> None:
+        """A fenced partition that the source still gives us is claimed anew."""
+        if partition in self._assigned:
+            self._source.pause(partition)
+            self._batcher.drop(partition)
+            self._waiting.add(partition)
+            self._retry_at = time.monotonic() + RETRY_SECONDS
+            self._note_loaded()
 
     async def _load_waiting(self) -> None:
         if not self._waiting or time.monotonic() < self._retry_at:

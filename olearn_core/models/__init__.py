@@ -1,4 +1,5 @@
 """What a plugin author subclasses."""
+
 from __future__ import annotations
 
 from olearn_core.models.estimate import Estimate, Family, Query

@@ -24,6 +24,4 @@ class StrategyOptions(ModelOptions):
     @property
     def weighting(self) -> Weighting:
         """The strategy with its parameters."""
-        return Weighting(
-            self.strategy, self.half_life_days, self.window_days, self.learning_rate
-        )
+        return Weighting(self.strategy, self.half_life_days, self.window_days, self.learning_rate)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from olearn_core.statistics.arrays import FloatArray, IntArray
 from olearn_core.statistics.batches import OutcomeBatch
 from olearn_core.statistics.buckets import BASE, Bucket, Tier, compacted, place
 from olearn_core.statistics.codec import content_hash, from_bytes, read_header, to_bytes
-from olearn_core.statistics.columns import SUM_LIMIT, Column, FloatArray, IntArray
+from olearn_core.statistics.columns import SUM_LIMIT, Column
 from olearn_core.statistics.table import OTHER, Cell, Statistics
 from olearn_core.statistics.weights import Rows, Strategy, Weighting, row_weights
 

@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 
 from olearn_core.events import Outcome
-from olearn_core.statistics.columns import FloatArray
+from olearn_core.statistics.arrays import FloatArray
 
 SUCCESS_OF_STATUS = {
     "success": 1.0,

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from olearn_core.errors import CorruptArtifactError
-from olearn_core.statistics.columns import IntArray
+from olearn_core.statistics.arrays import IntArray
 from olearn_core.statistics.table import Cell, Statistics
 
 SCHEMA_VERSION = 1

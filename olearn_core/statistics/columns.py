@@ -5,16 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from olearn_core.statistics.batches import OutcomeBatch
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
+from olearn_core.statistics.arrays import FloatArray, IntArray
+from olearn_core.statistics.batches import OutcomeBatch
 
 SUM_LIMIT = 2**61
 EVENTS_PER_CELL = 10**9

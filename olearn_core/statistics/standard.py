@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from olearn_core.statistics.arrays import FloatArray
 from olearn_core.statistics.batches import OutcomeBatch
-from olearn_core.statistics.columns import Column, FloatArray
+from olearn_core.statistics.columns import Column
 
 LATENCY_CAP_MS = 2 * 86_400_000.0
 COST_CAP_USD = 1_000.0

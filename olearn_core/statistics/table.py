@@ -8,8 +8,9 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from olearn_core.errors import SumOverflowError
+from olearn_core.statistics.arrays import FloatArray, IntArray
 from olearn_core.statistics.buckets import Bucket, compacted
-from olearn_core.statistics.columns import SUM_LIMIT, FloatArray, IntArray
+from olearn_core.statistics.columns import SUM_LIMIT
 
 OTHER = "__other__"
 

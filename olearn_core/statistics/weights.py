@@ -7,8 +7,8 @@ from typing import Literal
 
 import numpy as np
 
+from olearn_core.statistics.arrays import FloatArray, IntArray
 from olearn_core.statistics.buckets import DAY_SECONDS, HOUR_SECONDS, Tier
-from olearn_core.statistics.columns import FloatArray, IntArray
 
 Strategy = Literal["bayesian", "moving_average", "exponential", "gradient"]
 

@@ -1,0 +1,8 @@
+"""What agents' runtimes use to ask a service which agent to send, and to tell it what came of it."""
+
+from __future__ import annotations
+
+from olearn_core.client.client import DEFAULT_URL, OlearnClient
+from olearn_core.client.replies import RefusedError, Reply
+
+__all__ = ["DEFAULT_URL", "OlearnClient", "RefusedError", "Reply"]

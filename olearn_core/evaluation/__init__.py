@@ -1,0 +1,1 @@
+"""Replaying recorded tasks and simulating fleets, through the routes that everybody uses."""

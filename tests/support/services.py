@@ -1,0 +1,131 @@
+"""Services for tests: started, watched, stopped in order or crashed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from olearn_core.config import DatabaseSettings, Settings
+from olearn_core.plugins import Plugins
+from olearn_core.service import Service
+from olearn_core.sources.publisher import Publisher
+from olearn_core.statistics import Statistics
+from olearn_core.storage import schema
+from olearn_core.storage.database import Database
+
+PATIENCE_SECONDS = 20.0
+
+
+async def eventually(
+    condition: Callable[[], Any], what: str = "", seconds: float = PATIENCE_SECONDS
+) -> Any:
+    """Return what `condition` says once it is true; fail where it stays false."""
+    try:
+        async with asyncio.timeout(seconds):
+            while True:
+                said = condition()
+                if isinstance(said, Awaitable):
+                    said = await said
+                if said:
+                    return said
+                await asyncio.sleep(0.005)
+    except TimeoutError:
+        raise AssertionError(f"still not so after {seconds} s: {what or condition}") from None
+
+
+def settings_for(folder: Path, url: str, **sections: dict[str, Any]) -> Settings:
+    """Return settings of a quick service on this database."""
+    quick = {"batch_timeout_seconds": 0.01, "checkpoint_interval_seconds": 0.02}
+    quick |= {"poll_interval_seconds": 0.05} | sections.pop("learning", {})
+    versions = {"storage_path": folder / "models"} | sections.pop("versions", {})
+    return Settings(database={"url": url}, learning=quick, versions=versions, **sections)
+
+
+async def open_database(url: str, stack: AsyncExitStack) -> Database:
+    """Open a database with the newest schema."""
+    database = await Database.open(DatabaseSettings(url=url), stack)
+    await schema.upgrade(database)
+    return database
+
+
+class Running:
+    """A service and the task that runs it."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self._stop = asyncio.Event()
+        self.task = asyncio.create_task(service.run(self._stop))
+
+    async def ready(self) -> None:
+        await eventually(lambda: self.service.is_ready or self.task.done(), "ready")
+        if self.task.done():
+            self.task.result()
+
+    async def stop(self) -> None:
+        """Stop as SIGTERM does."""
+        self._stop.set()
+        await self.task
+
+    async def crash(self) -> None:
+        """End without a last checkpoint or word, as far as that goes without a process."""
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+
+
+@asynccontextmanager
+async def running(
+    settings: Settings, plugins: Plugins | None = None, *, until_ready: bool = True
+) -> AsyncIterator[Running]:
+    """A running service; it is stopped at the end, where the test has not ended it."""
+    async with AsyncExitStack() as stack:
+        await migrated(settings)
+        run = Running(await Service.open(settings, stack, plugins))
+        try:
+            if until_ready:
+                await run.ready()
+            yield run
+        finally:
+            if not run.task.done():
+                await run.stop()
+
+
+async def migrated(settings: Settings) -> None:
+    async with AsyncExitStack() as stack:
+        await open_database(settings.database.url, stack)
+
+
+async def publish(publisher: Publisher, records: Sequence[bytes]) -> None:
+    """Append records in their order."""
+    sent = [
+        asyncio.ensure_future(publisher.publish(str(i), record)) for i, record in enumerate(records)
+    ]
+    await asyncio.gather(*sent)
+
+
+async def received(service: Service, count: int) -> None:
+    """Wait until so many records are learned and saved."""
+
+    def all_saved() -> bool:
+        shards = service.worker.shards.values()
+        return (
+            service.view.counters().get("received", 0) >= count
+            and all(shard.tick is None for shard in shards)
+        )
+
+    await eventually(all_saved, f"{count} records, {dict(service.view.counters())}")
+
+
+def table_of(service: Service) -> Statistics:
+    """Return the sum of the service's own shards."""
+    total = Statistics(service.view.columns)
+    for shard in service.worker.shards.values():
+        total.merge(shard.table)
+    return total
+
+
+def cells_of(table: Statistics) -> dict[tuple[Any, ...], dict[str, int]]:
+    """Return a table as the oracle writes one."""
+    return {(*cell[:4], *cell.bucket): sums for cell, sums in table.items()}
