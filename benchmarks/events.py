@@ -18,11 +18,11 @@ TASK_TYPES = (
 )  # fmt: skip
 DOMAINS = ("finance", "health", "legal", "retail")
 STATUSES = ("success",) * 16 + ("failure", "failure", "partial", "timeout")
-SPAN_SECONDS = 3_600
+SPAN_SECONDS = 600
 
 
 def made(count: int, seed: int = 1) -> Iterator[bytes]:
-    """Yield outcomes as an agent's runtime sends them, spread over the last hour."""
+    """Yield outcomes as an agent's runtime sends them, spread over the last ten minutes."""
     rng = random.Random(seed)
     start = datetime.now(UTC) - timedelta(seconds=SPAN_SECONDS)
     for number in range(count):
@@ -40,7 +40,7 @@ def _outcome(rng: random.Random, at: datetime) -> dict[str, object]:
         "latency_ms": round(rng.lognormvariate(6.5, 0.8), 1),
         "quality_score": round(rng.betavariate(8, 2), 3),
         "cost_usd": round(rng.lognormvariate(-6.0, 0.7), 6),
-        "context": {"complexity": rng.randint(1, 10), "domain": rng.choice(DOMAINS)},
+        "context": {"complexity": rng.randint(1, 5), "domain": rng.choice(DOMAINS)},
     }
 
 

@@ -27,6 +27,7 @@ MAX_EVENT_BYTES = 1 << 20
 REASON_LENGTH = 300
 LARGEST_INTEGER = 1 << 1023
 NOTHING = (b"", b"null")
+LONGEST_NOTHING = 4
 
 Name = Annotated[str, Meta(min_length=1, max_length=NAME_LENGTH)]
 Identifier = Annotated[str, Meta(min_length=1, max_length=256)]
@@ -71,6 +72,8 @@ class Outcome(msgspec.Struct, gc=False, kw_only=True):
     def raw_context(self) -> bytes:
         """The context as JSON, b"" where there is none."""
         context = bytes(self.context)
+        if len(context) > LONGEST_NOTHING:
+            return context
         return bytes(self.context_snapshot) if context in NOTHING else context
 
 

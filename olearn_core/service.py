@@ -167,7 +167,7 @@ class Service:
         while True:
             try:
                 await self.view.poll()
-            except (SQLAlchemyError, OSError) as error:
+            except (OlearnError, SQLAlchemyError, OSError) as error:
                 logger.warning("the view is not up to date: %s", brief(error))
             await asyncio.sleep(seconds)
 
@@ -196,7 +196,8 @@ class Service:
     @property
     def problems(self) -> list[str]:
         """What is wrong now, worst first; empty where all is well."""
-        found = [f"{subject}: {problem}" for subject, problem in self.worker.problems.items()]
+        subjects = self.view.problems | self.worker.problems
+        found = [f"{subject}: {problem}" for subject, problem in subjects.items()]
         failed = [f"plugin {p.name}: {p.problem}" for p in self.plugins.infos if p.problem]
         return [*found, *failed, *self.warnings]
 

@@ -25,14 +25,17 @@ class AgentSelectionOptions(ModelOptions):
     :param curiosity: how much of the estimates' variance is explored, for one
         agent; with K agents a K-th of it. Plain Thompson sampling, which explores
         all of it, learns longer than most fleets live
-    :param newcomer_share: of the choices kept for newcomers while there are any
-    :param newcomer_executions: below these an agent is a newcomer, once the
-        others have more
+    :param newcomer_share: of the choices, kept for newcomers while there are any
+    :param newcomer_executions: an agent with fewer may be a newcomer, once others
+        have as many
+    :param newcomer_trials: below these it is one; from there on only where it is
+        less than one standard deviation behind the best
     """
 
     curiosity: float = Field(default=1.5, gt=0)
     newcomer_share: float = Field(default=0.10, ge=0, lt=1)
     newcomer_executions: int = Field(default=50, ge=0)
+    newcomer_trials: int = Field(default=5, ge=0)
 
 
 class AgentSelection(Policy[AgentSelectionOptions]):
@@ -43,16 +46,17 @@ class AgentSelection(Policy[AgentSelectionOptions]):
     Options = AgentSelectionOptions
 
     def choose(self, choice: Choice, utility: Utility) -> FloatArray:
-        """Return P(best) of each agent, newcomers helped on."""
-        del utility
+        """Return P(best) of each agent under a narrowed posterior, newcomers helped on."""
         factor = self._variance_factor(len(choice.query.agents), _active_tasks(choice.sums))
         sd = choice.scores.contrast_sd * math.sqrt(factor)
         law = probability_best(choice.scores.mean, sd)
-        newcomers = self._newcomers(choice)
-        if not newcomers.any():
+        newcomers = self._newcomers(choice).astype(np.float64)
+        count = newcomers.sum()
+        if not count:
             return law
         share = self.options.newcomer_share
-        return (1.0 - share) * law + share * newcomers / newcomers.sum()
+        mixed: FloatArray = (1.0 - share) * law + share / count * newcomers
+        return mixed
 
     def _variance_factor(self, agents: int, tasks: int) -> float:
         """The more agents and task types there are, the less can each pair be tried."""
@@ -61,12 +65,19 @@ class AgentSelection(Policy[AgentSelectionOptions]):
 
     def _newcomers(self, choice: Choice) -> NDArray[np.bool_]:
         few = choice.executions < self.options.newcomer_executions
-        return few & ~few.all()
+        if few.all():
+            return np.zeros_like(few)
+        mean, sd = choice.scores.mean, choice.scores.contrast_sd
+        untried = choice.executions < self.options.newcomer_trials
+        newcomers: NDArray[np.bool_] = few & (untried | (mean + sd >= mean.max()))
+        return newcomers
 
 
 def _active_tasks(sums: Sums) -> int:
     """Return how many task types have outcomes."""
-    return sums.once("active_tasks", lambda: int((sums.column("executions").sum(axis=1) > 0).sum()))
+    return sums.once(
+        "active_tasks", lambda: int(np.any(sums.column("executions") > 0, axis=1).sum())
+    )
 
 
 @hookimpl

@@ -76,11 +76,13 @@ def largest(evaluate: Evaluate, edges: FloatArray) -> FloatArray:
         low, high = _halved(low[~good], high[~good])
         if not low.size:
             break
-    law: FloatArray = np.concatenate(done).sum(axis=0)
-    return law / law.sum()
+    law = np.concatenate(done).sum(axis=0)
+    normalised: FloatArray = law / law.sum()
+    return normalised
 
 
 def _halved(low: FloatArray, high: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return twice as many panels over the same points."""
     middle = 0.5 * (low + high)
     return np.concatenate([low, middle]), np.concatenate([middle, high])
 
@@ -108,7 +110,7 @@ def _edges(place: FloatArray, scale: FloatArray) -> FloatArray:
     return np.array(sorted(edge for edge in edges if 0.0 <= edge <= 1.0))
 
 
-STEPS = 64
+STEPS = 256
 LOWEST, HIGHEST = -9, 8
 
 

@@ -75,8 +75,7 @@ def lognormal_grid(sums: LogSums, unit: float) -> Grid:
     pooled = pool(cells.logs, PRIOR)
     centre, variance, effective_n = _log_expectation(cells, tails)
     reach = _student90(CELL_WEIGHT + np.maximum(0.0, cells.logs.n - 1.0)) * np.sqrt(variance)
-    high = np.exp(centre + reach) / unit
-    mean = np.minimum(np.exp(centre + 0.5 * variance) / unit, high)
+    mean = np.exp(centre) / unit
     contrast_sd = np.sqrt(pooled.contrast_variance)
     below_one_step = (cells.logs.n > 0) & (cells.total < cells.logs.n)
     return Grid.lognormal(
@@ -84,8 +83,8 @@ def lognormal_grid(sums: LogSums, unit: float) -> Grid:
         mean * np.sqrt(variance),
         mean * contrast_sd,
         effective_n,
-        np.where(below_one_step, 0.0, np.exp(centre - reach) / unit),
-        high,
+        np.where(below_one_step, 0.0, mean * np.exp(-reach)),
+        mean * np.exp(reach),
         pooled.mean,
         np.sqrt(tails.log_variance),
         contrast_sd,
@@ -145,7 +144,7 @@ def _log_expectation(cells: LogSums, tails: _Tails) -> tuple[FloatArray, FloatAr
 
 
 def _student90(freedom: FloatArray) -> FloatArray:
-    """Return Student's t, 95 % quantile (Abramowitz and Stegun 26.7.5, to 2e-4 from 10)."""
+    """Return Student's t, 95 % quantile (Abramowitz and Stegun 26.7.5, to 2e-3 from 10)."""
     z = Z90
     first, second = (z**3 + z) / 4.0, (5.0 * z**5 + 16.0 * z**3 + 3.0 * z) / 96.0
     return z + first / freedom + second / freedom**2

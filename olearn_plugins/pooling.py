@@ -139,7 +139,7 @@ def pool(moments: Moments, prior: Prior) -> Pooled:
     parts = start
     effects = _effects(moments, parts, level, np.zeros(moments.n.shape[1]))
     for _ in range(ROUNDS - 1):
-        parts = _components(moments, effects, parts, start)
+        parts = _components(moments, effects, parts, start, prior)
         effects = _effects(moments, parts, effects.level, effects.agents)
     return _posterior(moments, effects, parts)
 
@@ -171,7 +171,7 @@ def _effects(moments: Moments, parts: Components, level: float, agents: FloatArr
 
 
 def _components(
-    moments: Moments, effects: _Effects, parts: Components, start: Components
+    moments: Moments, effects: _Effects, parts: Components, start: Components, prior: Prior
 ) -> Components:
     """Return the variances that fit the effects, with the start as a weak prior."""
     own = effects.precision * parts.interaction
@@ -181,24 +181,36 @@ def _components(
     known = np.maximum(0.0, 1.0 - spread / parts.interaction)
     agents_known = (1.0 - effects.agent_variance / parts.agent).sum()
     fitted = moments.mean - gap + interaction
+    squares = moments.squares(fitted).sum(axis=1)
+    freedom = float(agents_known + own.sum()), own.sum(axis=1)
     return Components(
         agent=float((4.0 * start.agent + (effects.agents**2).sum()) / (4.0 + agents_known)),
         interaction=float((8.0 * start.interaction + (interaction**2).sum()) / (8.0 + known.sum())),
         task=start.task,
-        noise=_noise(moments.n, moments.squares(fitted).sum(axis=1), own, agents_known, start),
+        noise=_noise(moments.n.sum(axis=1), squares, freedom, start.noise[0], prior),
     )
 
 
 def _noise(
-    n: FloatArray, squares: FloatArray, own: FloatArray, agents_known: float, start: Components
+    n: FloatArray,
+    squares: FloatArray,
+    spent: tuple[float, FloatArray],
+    start: float,
+    prior: Prior,
 ) -> FloatArray:
-    """Return the noise of each task type, shrunk towards that of all."""
+    """
+    Return the noise of each task type, shrunk towards that of all.
+
+    One square of an outcome not yet seen is added, lest outcomes that were all
+    alike so far are taken for a law of nature.
+
+    :param spent: degrees of freedom the effects took, of all and by task type
+    """
     total = n.sum()
-    freedom = max(total - agents_known - own.sum(), 0.3 * total)
-    common = (5.0 * start.noise[0] + squares.sum()) / (5.0 + freedom)
-    events = n.sum(axis=1)
-    freedoms = np.maximum(events - own.sum(axis=1), 0.3 * events)
-    noise: FloatArray = (10.0 * common + squares) / (10.0 + freedoms)
+    freedom = max(total - spent[0], 0.3 * total)
+    common = (5.0 * start + squares.sum()) / (5.0 + freedom)
+    freedoms = np.maximum(n - spent[1], 0.3 * n)
+    noise: FloatArray = (10.0 * common + prior.variance + squares) / (10.0 + freedoms)
     return noise
 
 
@@ -206,7 +218,9 @@ def _posterior(moments: Moments, effects: _Effects, parts: Components) -> Pooled
     own = effects.precision * parts.interaction
     rest = effects.residual(moments)
     interaction = own * (rest - effects.agents)
-    variance = (1.0 - own) ** 2 * effects.agent_variance + (1.0 - own) * parts.interaction
+    noise = parts.noise[:, None]
+    left = noise / (noise + moments.n * parts.interaction)
+    variance = left**2 * effects.agent_variance + left * parts.interaction
     others_mean, others_variance = _others(moments, effects, parts)
     return Pooled(
         level=effects.level,
@@ -242,4 +256,20 @@ def _others(
     fullest = (moments.n.max(axis=1) / parts.noise + 1.0 / parts.task)[:, None]
     variance = parts.interaction + 1.0 / agent_precision
     variance = variance + 1.0 / np.minimum(task_precision, fullest)
-    return effects.level + task + agent, variance
+    told = effects.level + task + agent
+    return told, variance * _doubt(moments, told, variance, parts.noise)
+
+
+def _doubt(moments: Moments, told: FloatArray, variance: FloatArray, noise: FloatArray) -> float:
+    """
+    Return by how much cells lie farther from what others tell than the variance says.
+
+    By moments, with the cells weighted by what they tell (DerSimonian and Laird,
+    "Meta-analysis in clinical trials", 1986); never below 1.
+    """
+    known = moments.n > 0
+    own = noise[:, None] / np.where(known, moments.n, 1.0)
+    weight = known / (variance + own) ** 2
+    beyond = (weight * ((moments.mean - told) ** 2 - own)).sum()
+    expected = (weight * variance).sum()
+    return float(max(1.0, beyond / expected)) if expected > 0 else 1.0

@@ -10,7 +10,7 @@ from olearn_plugins.estimates import Z90, FloatArray, Grid
 from olearn_plugins.pooling import Moments, Pooled, Prior, pool
 
 PRIOR = Prior(mean=0.5, variance=0.15)
-EDGE = 0.02
+EDGE = 0.01
 LEAST_STRENGTH = 0.1
 
 
@@ -70,9 +70,16 @@ def _dispersion(cells: Moments) -> FloatArray:
 
 
 def _beliefs(cells: Moments, pooled: Pooled, dispersion: FloatArray) -> _Beliefs:
-    """Match the mean and variance told by other cells with a beta law, add the own outcomes."""
+    """
+    Match what other cells tell with a beta law and add the cell's own outcomes.
+
+    A beta's variance is m (1 - m) / (strength + 1). The pooled variance is one for
+    all means, so it is matched at their usual m (1 - m): shares near 0 or 1 differ
+    less from cell to cell than those near a half.
+    """
     mean = np.clip(pooled.others_mean, EDGE, 1.0 - EDGE)
-    strength = mean * (1.0 - mean) / pooled.others_variance - 1.0
+    usual = ((cells.n * mean * (1.0 - mean)).sum() + 0.25) / (cells.n.sum() + 1.0)
+    strength = usual / pooled.others_variance - 1.0
     return _Beliefs(
         pooled=np.maximum(strength, LEAST_STRENGTH),
         pooled_mean=mean,

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,7 +15,7 @@ TASK_TYPES = ("code", "extract", "plan", "search", "summarise", "translate")
 
 JOINS_AT = 0.30
 DEGRADES_AT = 0.50
-DEGRADED_SUCCESS = 0.10
+DEGRADED_SUCCESS = 0.05
 DEGRADED_SLOWNESS = 2.0
 
 LATENCY_SCALE_MS = 8_000.0
@@ -26,33 +24,19 @@ NOISE = 0.25
 QUALITY_OF_SUCCESS, QUALITY_OF_FAILURE = 0.90, 0.25
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """
-    What kind of agent it is.
-
-    :param specialities: task types it is made for
-    :param skilled: success rate there
-    :param otherwise: from and to which its success rate elsewhere is drawn
-    """
-
-    name: str
-    specialities: tuple[str, ...]
-    skilled: float
-    otherwise: tuple[float, float]
-
-
-PROFILES = (
-    Profile("analyst", ("extract", "search"), 0.94, (0.25, 0.45)),
-    Profile("coder", ("code",), 0.92, (0.25, 0.45)),
-    Profile("generalist", (), 0.0, (0.66, 0.70)),
-    Profile("intern", (), 0.0, (0.30, 0.40)),
-    Profile("linguist", ("translate",), 0.76, (0.25, 0.45)),
-    Profile("planner", ("plan",), 0.92, (0.25, 0.45)),
-    Profile("polyglot", ("summarise", "translate"), 0.97, (0.25, 0.45)),
-    Profile("writer", ("summarise",), 0.76, (0.25, 0.45)),
-)
-AGENTS = tuple(profile.name for profile in PROFILES)
+# Success rates of each agent in its specialities; elsewhere it succeeds seldom.
+SPECIALITIES: dict[str, dict[str, float]] = {
+    "analyst": {"extract": 0.95},
+    "archivist": {"search": 0.94, "extract": 0.85},
+    "coder": {"code": 0.94},
+    "intern": {},
+    "linguist": {"translate": 0.78},
+    "planner": {"plan": 0.94},
+    "polyglot": {"summarise": 0.97, "translate": 0.97},
+    "writer": {"summarise": 0.78},
+}
+ELSEWHERE = (0.25, 0.45)
+AGENTS = tuple(SPECIALITIES)
 NEWCOMER = AGENTS.index("polyglot")
 DEGRADED = AGENTS.index("analyst")
 
@@ -154,9 +138,8 @@ def utility(
 
 def _skills(rng: np.random.Generator) -> FloatArray:
     """Return success rates, shape (task types, agents)."""
-    low, high = np.array([profile.otherwise for profile in PROFILES]).T
-    skill: FloatArray = rng.uniform(low, high, (len(TASK_TYPES), len(AGENTS)))
-    for agent, profile in enumerate(PROFILES):
-        for task_type in profile.specialities:
-            skill[TASK_TYPES.index(task_type), agent] = profile.skilled
+    skill: FloatArray = rng.uniform(*ELSEWHERE, (len(TASK_TYPES), len(AGENTS)))
+    for agent, specialities in enumerate(SPECIALITIES.values()):
+        for task_type, success in specialities.items():
+            skill[TASK_TYPES.index(task_type), agent] = success
     return skill

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
+from math import floor, isfinite, log10
 
 import numpy as np
 
 from olearn_core.config import LearningSettings
-from olearn_core.events import Scalar, checked_name, read_context
+from olearn_core.events import NAME_LENGTH, Scalar, checked_name, read_context
 from olearn_core.statistics import OTHER, Cell, IntArray, Statistics, place
 from olearn_core.statistics.buckets import HOUR_SECONDS
 
 KNOWN_GROUPS = 50_000
+KNOWN_NUMBERS = 4_096
 NO_ROW = -1
 BINS = (1, 2, 5)
 
 GroupKey = tuple[str, str, str, bytes, int]
+CellsKey = tuple[str, str, str, tuple[str | None, ...], int]
 
 
 def context_value(value: Scalar) -> str:
@@ -31,11 +35,12 @@ def context_value(value: Scalar) -> str:
     return _bin(float(value))
 
 
+@lru_cache(KNOWN_NUMBERS)
 def _bin(value: float) -> str:
-    if value == 0 or not np.isfinite(value):
+    if value == 0 or not isfinite(value):
         return "0"
     sign, size = ("-" if value < 0 else ""), abs(value)
-    power = 10.0 ** np.floor(np.log10(size))
+    power = 10.0 ** floor(log10(size))
     lead = max(step for step in BINS if step * power <= size * (1 + 1e-12) or step == 1)
     return f"{sign}{lead * power:g}+"
 
@@ -44,8 +49,8 @@ class CellFinder:
     """
     Finds the rows of a shard's table for groups of outcomes that share them.
 
-    A group is tenant, task type, agent, context and hour; most outcomes belong
-    to a group seen before, so the work here is done once for many.
+    A group is tenant, task type, agent, context values and hour; most outcomes
+    are spelt like one seen before, so the work here is done once for many.
 
     :param reference_seconds: the time that buckets are seen from; a finder
         serves one reference and one table
@@ -57,8 +62,10 @@ class CellFinder:
         self._table = table
         self._settings = settings
         self._reference_seconds = reference_seconds
-        self._groups: dict[GroupKey, int] = {}
-        self._rows: list[list[int]] = []
+        self._spelt: dict[GroupKey, int] = {}
+        self._contexts: dict[bytes, tuple[str | None, ...]] = {}
+        self._groups: dict[CellsKey, int] = {}
+        self._rows = np.zeros((64, 1 + len(settings.context_keys)), dtype=np.int64)
         self._names = _KnownNames(table, settings)
         self.deeper_values = 0
 
@@ -73,36 +80,63 @@ class CellFinder:
 
         :raises EventError: where a name or the context is not acceptable
         """
-        number = self._groups.get(key)
+        number = self._spelt.get(key)
         if number is None:
-            rows = self._find(*key)
-            number = self._groups[key] = len(self._rows)
-            self._rows.append(rows)
+            if len(self._spelt) >= KNOWN_GROUPS:  # contexts may differ in what is no cell
+                self._spelt.clear()
+                self._contexts.clear()
+            number = self._spelt[key] = self._find(*key)
         return number
 
     def rows(self, groups: Sequence[int]) -> IntArray:
         """Return the rows of each group, shape (groups, width), -1 where there is none."""
-        return np.array([self._rows[group] for group in groups], dtype=np.int64)
+        return self._rows.take(np.array(groups, dtype=np.int64), axis=0)
 
     def _find(
         self, tenant: str, task_type: str, agent: str, raw_context: bytes, hour: int
+    ) -> int:
+        key = (
+            checked_name(tenant, "/tenant_id"),
+            checked_name(task_type, "/task_type"),
+            checked_name(agent, "/agent_name"),
+            self._context_values(raw_context),
+            hour,
+        )
+        number = self._groups.get(key)
+        if number is None:
+            number = len(self._groups)
+            if number == len(self._rows):
+                self._rows = np.concatenate([self._rows, np.zeros_like(self._rows)])
+            self._rows[number] = self._made(*key)
+            self._groups[key] = number
+        return number
+
+    def _context_values(self, raw_context: bytes) -> tuple[str | None, ...]:
+        values = self._contexts.get(raw_context)
+        if values is None:
+            context, deeper = read_context(raw_context)
+            self.deeper_values += deeper
+            values = self._contexts[raw_context] = tuple(
+                checked_name(context_value(context[key])[:NAME_LENGTH], f"/context/{key}")
+                if key in context
+                else None
+                for key in self._settings.context_keys
+            )
+        return values
+
+    def _made(
+        self, tenant: str, task_type: str, agent: str, values: Sequence[str | None], hour: int
     ) -> list[int]:
-        tenant = checked_name(tenant, "/tenant_id")
-        task_type = checked_name(task_type, "/task_type")
-        agent = checked_name(agent, "/agent_name")
-        context, deeper = read_context(raw_context)
-        self.deeper_values += deeper
         task_type = self._names.known(tenant, "task_type", task_type)
         agent = self._names.known(tenant, "agent", agent)
         bucket = place(hour * HOUR_SECONDS, self._reference_seconds)
         rows = [self._table.row(Cell(tenant, task_type, agent, "", bucket))]
-        for key in self._settings.context_keys:
-            if key not in context:
+        for key, value in zip(self._settings.context_keys, values, strict=True):
+            if value is None:
                 rows.append(NO_ROW)
                 continue
-            name = checked_name(context_value(context[key])[:128], f"/context/{key}")
-            value = f"{key}={self._names.known(tenant, key, name)}"
-            rows.append(self._table.row(Cell(tenant, task_type, agent, value, bucket)))
+            name = f"{key}={self._names.known(tenant, key, value)}"
+            rows.append(self._table.row(Cell(tenant, task_type, agent, name, bucket)))
         return rows
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,8 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from olearn_core.config import LearningSettings
 from olearn_core.learning.dedup import HashArray
 from olearn_core.learning.shard import Shard
-from olearn_core.learning.tick import Tick
-from olearn_core.sources.source import Partition
+from olearn_core.learning.tick import SinceBases, Tick
 from olearn_core.statistics import IntArray, Statistics, to_bytes
 from olearn_core.storage.shards import BucketKey, ShardSave, ShardStore
 
@@ -37,17 +35,6 @@ COUNTED = (
 EMPTY = np.zeros(0, dtype=np.uint64)
 
 
-@dataclass(slots=True)
-class _SinceBase:
-    """What deltas of a shard hold that its bases do not."""
-
-    written_at: float
-    rows: list[IntArray] = field(default_factory=list)
-    executions: list[HashArray] = field(default_factory=list)
-    ratings: list[HashArray] = field(default_factory=list)
-    nbytes: int = 0
-
-
 class Checkpointer:
     """Saves shards, as often as it is told; decides when deltas become bases."""
 
@@ -55,11 +42,6 @@ class Checkpointer:
         self._store = store
         self._source = source
         self._settings = settings
-        self._since_base: dict[Partition, _SinceBase] = {}
-
-    def forget(self, partition: Partition) -> None:
-        """Drop what is remembered of a shard that is not ours any more."""
-        self._since_base.pop(partition, None)
 
     async def save(self, shards: Sequence[Shard]) -> list[Shard]:
         """
@@ -102,7 +84,7 @@ class Checkpointer:
         executions = _joined(tick.executions)
         ratings = _joined(tick.ratings)
         rows = tick.touched_rows
-        since = self._since_base.setdefault(shard.partition, _SinceBase(time.monotonic()))
+        since = shard.state.since_bases
         common = self._common(shard, tick)
         if not (shard.reset or self._base_due(since)):
             sums = to_bytes(shard.table.take(rows))
@@ -118,7 +100,7 @@ class Checkpointer:
             reset=shard.reset,
         )
 
-    def _base_due(self, since: _SinceBase) -> bool:
+    def _base_due(self, since: SinceBases) -> bool:
         age = time.monotonic() - since.written_at
         return (
             age >= self._settings.base_interval_seconds
@@ -150,22 +132,23 @@ class Checkpointer:
 
     def _done(self, shard: Shard, save: ShardSave, tick: Tick, commit_seconds: float) -> None:
         shard.update_ms = (tick.fold_seconds + commit_seconds) * 1_000
-        self._remember(shard.partition, save, tick)
+        _remember(shard, save, tick)
         shard.state.next_offset = save.next_offset
         shard.state.version = save.version
         shard.state.counters.clear()
         shard.state.counters.update(save.counters)
         shard.tick, shard.reset = None, False
 
-    def _remember(self, partition: Partition, save: ShardSave, tick: Tick) -> None:
-        if save.delta is None:
-            self._since_base[partition] = _SinceBase(time.monotonic())
-            return
-        since = self._since_base[partition]
-        since.rows.append(tick.touched_rows)
-        since.executions.extend(tick.executions)
-        since.ratings.extend(tick.ratings)
-        since.nbytes += sum(map(len, save.delta))
+
+def _remember(shard: Shard, save: ShardSave, tick: Tick) -> None:
+    if save.delta is None:
+        shard.state.since_bases = SinceBases()
+        return
+    since = shard.state.since_bases
+    since.rows.append(tick.touched_rows)
+    since.executions.extend(tick.executions)
+    since.ratings.extend(tick.ratings)
+    since.nbytes += sum(map(len, save.delta))
 
 
 def _joined(hashes: Sequence[HashArray]) -> HashArray:

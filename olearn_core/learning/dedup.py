@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from hashlib import blake2b
+from hashlib import blake2s
 
 import numpy as np
 from numpy.typing import NDArray
 
 HashArray = NDArray[np.uint64]
 
+DIGEST_WORDS = blake2s().digest_size // 8
 GENERATIONS = 4
 MERGE_RATIO = 8
 
 
 def identity_hash(tenant: str, identity: str) -> bytes:
-    """Return the 8 bytes that stand for an event id within its tenant."""
-    return blake2b(f"{tenant}\0{identity}".encode(), digest_size=8).digest()
+    """Return the digest that stands for an event id within its tenant."""
+    return blake2s(f"{tenant}\0{identity}".encode()).digest()
 
 
 def as_hashes(digests: Sequence[bytes]) -> HashArray:
-    """Return digests of 8 bytes as integers."""
-    return np.frombuffer(b"".join(digests), dtype="<u8").astype(np.uint64, copy=False)
+    """Return the first 8 bytes of each digest as integers."""
+    words = np.frombuffer(b"".join(digests), dtype="<u8")
+    return words[::DIGEST_WORDS].astype(np.uint64)
 
 
 class DedupWindow:

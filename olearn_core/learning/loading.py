@@ -10,6 +10,7 @@ import numpy as np
 from olearn_core.config import LearningSettings
 from olearn_core.learning.dedup import DedupWindow, HashArray
 from olearn_core.learning.shard import ShardState
+from olearn_core.learning.tick import SinceBases
 from olearn_core.sources.source import Partition, Source
 from olearn_core.statistics import Statistics, from_bytes
 from olearn_core.storage.shards import ShardStore, StoredSums
@@ -52,24 +53,45 @@ class ShardLoader:
             next_offset = await self._source.first_offset(partition)
             await self._store.begin(header, next_offset)
         header_now, sums = await self._store.sums(header.id, after_version=-1)
+        since = SinceBases()
         return ShardState(
             id=header.id,
             partition=partition,
             epoch=header.epoch,
             next_offset=next_offset,
             version=header_now.version,
-            table=apply(Statistics(self._columns), sums),
-            executions=await self._window(header.id, "executions", self._settings.dedup_ids),
-            ratings=await self._window(header.id, "ratings", self._settings.dedup_ratings),
+            table=self._table(sums, since),
+            executions=await self._window(header.id, "executions", since.executions),
+            ratings=await self._window(header.id, "ratings", since.ratings),
             counters=Counter(header_now.counters),
+            since_bases=since,
         )
 
-    async def _window(self, shard_id: int, part: str, most: int) -> DedupWindow:
+    def _table(self, sums: StoredSums, since: SinceBases) -> Statistics:
+        tables = [from_bytes(blob) for blob in (*sums.bases, *sums.deltas)]
+        stored = dict.fromkeys(name for table in tables for name in table.columns)
+        kept = [name for name in stored if name not in self._columns]
+        total = Statistics((*self._columns, *kept))
+        for table in tables:
+            total.put(table)
+        for delta in tables[len(sums.bases) :]:
+            since.rows.append(total.row_numbers(delta.rows))
+        since.nbytes = sum(map(len, sums.deltas))
+        return total
+
+    async def _window(self, shard_id: int, part: str, since: list[HashArray]) -> DedupWindow:
+        settings = self._settings
+        most = settings.dedup_ids if part == "executions" else settings.dedup_ratings
+        stored = await self._store.hashes(shard_id, part)
+        since.extend(_hashes(stored.deltas))
         window = DedupWindow(most)
-        for blob in await self._store.hashes(shard_id, part):
-            hashes: HashArray = np.frombuffer(blob, dtype=np.uint64)
+        for hashes in (*_hashes(stored.segments), *since):
             window.remember(np.sort(hashes))
         return window
+
+
+def _hashes(blobs: Sequence[bytes]) -> list[HashArray]:
+    return [np.frombuffer(blob, dtype=np.uint64) for blob in blobs]
 
 
 def apply(table: Statistics, sums: StoredSums) -> Statistics:

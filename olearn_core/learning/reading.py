@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from olearn_core.errors import EventError, TokenError
 from olearn_core.events import Outcome, decode_outcome, header, unknown_fields
@@ -16,6 +17,7 @@ from olearn_core.tokens import Decided, SigningKey, verify
 
 FUTURE_SECONDS = 300
 SAMPLE_EVERY = 1_000
+NEVER = datetime.max.replace(tzinfo=UTC)
 NOT_TAUGHT = frozenset({"pending", "cancelled"})
 
 Keys = Callable[[], Mapping[int, SigningKey]]
@@ -27,7 +29,7 @@ class Slice:
     Outcomes of a slice that teach, in lists of equal length.
 
     :param groups: number of each outcome's group of cells
-    :param digests: its identity, 8 bytes
+    :param digests: of its identity
     :param joined: whether a decision of ours was carried out as told
     """
 
@@ -53,62 +55,54 @@ class Reader:
 
     def read(self, records: Sequence[Record], finder: CellFinder, tick: Tick) -> Slice:
         """Return what teaches; note dead letters and what was left out in the tick."""
-        taught = Slice()
+        taught, hours = Slice(), _EventHours(tick)
         for record in records:
+            offset = record.offset
             try:
                 outcome = decode_outcome(record.value)
                 if outcome.status in NOT_TAUGHT:
                     tick.counts["not_taught"] += 1
-                    tick.skipped_offsets.append(record.offset)
+                    tick.skipped_offsets.append(offset)
                     continue
-                self._take(record, outcome, finder, tick, taught)
+                self._take(record, outcome, finder, hours, tick, taught)
             except EventError as error:
-                letter = dead_letter(record.offset, record.value, error.reason, error.pointer)
+                letter = dead_letter(offset, record.value, error.reason, error.pointer)
                 tick.dead_letters.append(letter)
-                tick.skipped_offsets.append(record.offset)
-            if not record.offset % SAMPLE_EVERY and unknown_fields(record.value or b""):
+                tick.skipped_offsets.append(offset)
+            if not offset % SAMPLE_EVERY and unknown_fields(record.value or b""):
                 tick.counts["sampled_unknown_fields"] += 1
         return taught
 
     def _take(
-        self, record: Record, outcome: Outcome, finder: CellFinder, tick: Tick, taught: Slice
+        self,
+        record: Record,
+        outcome: Outcome,
+        finder: CellFinder,
+        hours: _EventHours,
+        tick: Tick,
+        taught: Slice,
     ) -> None:
         decided = self._decided(outcome, tick) if outcome.decision_id else None
         if decided is None and self._require_token:
             raise EventError("a decision_id signed by this service is required", "/decision_id")
-        hour = self._event_hour(record, outcome, tick)
-        tenant = outcome.tenant_id
-        group = finder.group(
-            (tenant, outcome.task, outcome.agent_name or "", outcome.raw_context, hour)
-        )
-        identity = (
-            f"decision:{decided.nonce.hex()}" if decided else self._identity(record, outcome, tick)
-        )
+        moment, tenant, agent = outcome.timestamp, outcome.tenant_id, outcome.agent_name or ""
+        hour = hours.at(record.timestamp / 1_000) if moment is None else hours.of(moment)
+        group = finder.group((tenant, outcome.task, agent, outcome.raw_context, hour))
+        if decided is None:
+            identity = outcome.event_id or self._identity(record, tick)
+        else:
+            identity = f"decision:{decided.nonce.hex()}"
         taught.outcomes.append(outcome)
         taught.offsets.append(record.offset)
         taught.groups.append(group)
         taught.digests.append(identity_hash(tenant, identity))
-        taught.joined.append(decided is not None and decided.agent == outcome.agent_name)
+        taught.joined.append(decided is not None and decided.agent == agent)
 
-    def _identity(self, record: Record, outcome: Outcome, tick: Tick) -> str:
-        if outcome.event_id:
-            return outcome.event_id
+    def _identity(self, record: Record, tick: Tick) -> str:
         if record.headers and (event_id := header(record.headers, "ce_id")):
             return event_id
         tick.counts["no_event_id"] += 1
         return f"{self._partition.topic}/{self._partition.number}/{record.offset}"
-
-    def _event_hour(self, record: Record, outcome: Outcome, tick: Tick) -> int:
-        if outcome.timestamp is None:
-            seconds = record.timestamp / 1_000
-        else:
-            seconds = outcome.timestamp.timestamp()
-        if seconds > tick.reference_seconds + FUTURE_SECONDS:
-            tick.counts["clamped"] += 1
-            seconds = tick.reference_seconds
-        elif seconds < tick.reference_seconds - DAYS_KEPT * DAY_SECONDS:
-            tick.counts["late"] += 1
-        return int(seconds // HOUR_SECONDS)
 
     def _decided(self, outcome: Outcome, tick: Tick) -> Decided | None:
         try:
@@ -120,3 +114,38 @@ class Reader:
             tick.counts["bad_tokens"] += 1
             return None
         return decided
+
+
+class _EventHours:
+    """
+    The hour of each event, in hours since 1970.
+
+    Events mostly come in the order of their time, so the hour of one is kept
+    for those that follow it.
+    """
+
+    def __init__(self, tick: Tick) -> None:
+        self._tick = tick
+        self._oldest = tick.reference_seconds - DAYS_KEPT * DAY_SECONDS
+        self._latest = tick.reference_seconds + FUTURE_SECONDS
+        self._start = self._end = NEVER
+        self._hour = 0
+
+    def of(self, moment: datetime) -> int:
+        """Return the hour of an event's own time."""
+        if self._start <= moment < self._end:
+            return self._hour
+        self._hour = self.at(moment.timestamp())
+        start = self._hour * HOUR_SECONDS
+        self._start = datetime.fromtimestamp(max(start, self._oldest), UTC)
+        self._end = datetime.fromtimestamp(min(start + HOUR_SECONDS, self._latest), UTC)
+        return self._hour
+
+    def at(self, seconds: float) -> int:
+        """Return the hour of a Unix time; count it where it is clamped or late."""
+        if seconds > self._latest:
+            self._tick.counts["clamped"] += 1
+            seconds = self._tick.reference_seconds
+        elif seconds < self._oldest:
+            self._tick.counts["late"] += 1
+        return int(seconds // HOUR_SECONDS)

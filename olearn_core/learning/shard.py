@@ -13,9 +13,10 @@ from olearn_core.config import LearningSettings
 from olearn_core.learning.cells import NO_ROW, CellFinder
 from olearn_core.learning.dedup import DedupWindow, as_hashes
 from olearn_core.learning.reading import Reader, Slice
-from olearn_core.learning.tick import Tick
+from olearn_core.learning.tick import SinceBases, Tick
 from olearn_core.sources.source import Partition, Record
-from olearn_core.statistics import Column, IntArray, OutcomeBatch, Statistics
+from olearn_core.statistics import Column, FloatArray, IntArray, OutcomeBatch, Statistics
+from olearn_core.statistics.arrays import BoolArray
 from olearn_core.statistics.buckets import HOUR_SECONDS
 
 
@@ -39,6 +40,7 @@ class ShardState:
     executions: DedupWindow
     ratings: DedupWindow
     counters: Counter[str] = field(default_factory=Counter)
+    since_bases: SinceBases = field(default_factory=SinceBases)
 
 
 class Shard:
@@ -50,7 +52,7 @@ class Shard:
 
     :ivar tick: what the next checkpoint has to save, None for nothing
     :ivar reset: whether rows have moved, so that it has to save all of them
-    :ivar gap: a gap in the offsets that was seen once, from and to
+    :ivar gaps: gaps in the offsets that were seen once, from and to
     :ivar update_ms: what the last update took, fold and commit
     """
 
@@ -66,8 +68,9 @@ class Shard:
         self.tick: Tick | None = None
         self.reset = False
         self.update_ms: float | None = None
-        self.gap: tuple[int, int] | None = None
-        self._columns = tuple(columns)
+        self.gaps: frozenset[tuple[int, int]] = frozenset()
+        kept = state.table.columns[len(columns) :]
+        self._columns = (*columns, *(Column(name, "", 1, 1, _nothing) for name in kept))
         self._reader = reader
         self._settings = settings
         self._finder: CellFinder | None = None
@@ -122,47 +125,49 @@ class Shard:
         return self._finder
 
     def _fold(self, read: Slice, finder: CellFinder, tick: Tick) -> None:
-        fresh = self._admitted(read, tick)
-        tick.counts["duplicates"] += int(len(fresh) - fresh.sum())
+        batch = OutcomeBatch.of(read.outcomes)
+        fresh = self._admitted(read, batch, tick)
         if not fresh.any():
             return
-        batch = OutcomeBatch.of(read.outcomes)
-        values = np.stack([column.integers(batch) for column in self._columns], axis=1)[fresh]
-        rows = finder.rows(read.groups)[fresh]
+        values = np.stack([column.integers(batch) for column in self._columns], axis=1)
+        rows = finder.rows(read.groups)
+        if not fresh.all():
+            rows, values = rows[fresh], values[fresh]
         self._add(rows, values, tick)
         self._count(batch, read, fresh, tick)
 
-    def _admitted(self, read: Slice, tick: Tick) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    def _admitted(self, read: Slice, batch: OutcomeBatch, tick: Tick) -> BoolArray:
         """Drop what was seen before; ratings that come alone have a window of their own."""
         hashes = as_hashes(read.digests)
-        alone = np.array([outcome.status is None for outcome in read.outcomes], dtype=np.bool_)
+        alone = np.isnan(batch.success)
         fresh = np.zeros(len(hashes), dtype=np.bool_)
         fresh[~alone] = self.state.executions.admit(hashes[~alone])
         tick.executions.append(hashes[~alone & fresh])
         if alone.any():
             fresh[alone] = self.state.ratings.admit(hashes[alone])
             tick.ratings.append(hashes[alone & fresh])
-        tick.skipped_offsets.extend(
-            offset for offset, new in zip(read.offsets, fresh.tolist(), strict=True) if not new
-        )
+        duplicates = np.flatnonzero(~fresh).tolist()
+        tick.counts["duplicates"] += len(duplicates)
+        tick.skipped_offsets.extend(read.offsets[index] for index in duplicates)
         return fresh
 
     def _add(self, rows: IntArray, values: IntArray, tick: Tick) -> None:
         width = rows.shape[1]
         flat = rows.reshape(-1)
-        order = np.argsort(flat, kind="stable")
+        order = np.argsort(flat)
         order = order[np.searchsorted(flat[order], NO_ROW, side="right") :]
         ordered = flat[order]
         starts = np.flatnonzero(np.diff(ordered, prepend=NO_ROW))
         touched = ordered[starts]
-        self.table.add_rows(touched, np.add.reduceat(values[order // width], starts, axis=0))
+        ordered_values = values.take(order // width, axis=0)
+        self.table.add_rows(touched, np.add.reduceat(ordered_values, starts, axis=0))
         tick.touched.append(touched)
 
     def _count(
         self,
         batch: OutcomeBatch,
         read: Slice,
-        fresh: np.ndarray[tuple[int], np.dtype[np.bool_]],
+        fresh: BoolArray,
         tick: Tick,
     ) -> None:
         executed = fresh & ~np.isnan(batch.success)
@@ -172,3 +177,8 @@ class Shard:
         tick.counts["success_milli"] += int(batch.success[executed].sum() * 1_000)
         tick.counts["joined"] += int(joined.sum())
         tick.counts["joined_success_milli"] += int(batch.success[joined].sum() * 1_000)
+
+
+def _nothing(batch: OutcomeBatch) -> FloatArray:
+    """Add nothing to a column that is stored, but that no plugin declares now."""
+    return np.full(len(batch.success), np.nan)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -37,6 +38,22 @@ def dead_letter(offset: int, value: bytes | None, reason: str, pointer: str) -> 
     digest = hashlib.sha256(payload).hexdigest()
     head = payload[:PAYLOAD_HEAD_BYTES]
     return DeadLetter(offset, None, reason, pointer, head, len(payload), digest)
+
+
+@dataclass(slots=True)
+class SinceBases:
+    """
+    What deltas of a shard hold that its bases do not.
+
+    :param written_at: when the bases were written or loaded, monotonic seconds
+    :param nbytes: what the deltas weigh
+    """
+
+    written_at: float = field(default_factory=time.monotonic)
+    rows: list[IntArray] = field(default_factory=list)
+    executions: list[HashArray] = field(default_factory=list)
+    ratings: list[HashArray] = field(default_factory=list)
+    nbytes: int = 0
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from olearn_core.errors import CorruptArtifactError, NotReadyError
+from olearn_core.errors import CorruptArtifactError, NotReadyError, OlearnError
 from olearn_core.learning.loading import apply
 from olearn_core.models import Policy, Predictor
 from olearn_core.statistics import Statistics, to_bytes
@@ -51,6 +51,7 @@ class VersionKeeper:
         self._columns = tuple(columns)
         self._exporter = exporter
         self._adjustments = AdjustmentStore(database)
+        self._saving = asyncio.Lock()
         self.store = VersionStore(database)
 
     async def save(self) -> list[ModelVersion]:
@@ -59,12 +60,13 @@ class VersionKeeper:
 
         :raises NotReadyError: where another process is saving just now
         """
-        if not await self._leases.hold(LEASE, LEASE_SECONDS):
-            raise NotReadyError("another process is saving versions just now; try again")
-        try:
-            return await self._save()
-        finally:
-            await self._leases.release(LEASE)
+        async with self._saving:  # the lease keeps other processes out, not ourselves
+            if not await self._leases.hold(LEASE, LEASE_SECONDS):
+                raise NotReadyError("another process is saving versions just now; try again")
+            try:
+                return await self._save()
+            finally:
+                await self._leases.release(LEASE)
 
     async def _save(self) -> list[ModelVersion]:
         headers, tables = await self._snapshot()
@@ -102,7 +104,7 @@ class VersionKeeper:
                 await self.save_if_learned()
             except NotReadyError:
                 logger.debug("another process saves")
-            except (SQLAlchemyError, OSError):
+            except (OlearnError, SQLAlchemyError, OSError):
                 logger.exception("versions were not saved; the next interval tries again")
 
     async def check(self) -> list[str]:

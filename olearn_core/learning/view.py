@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from olearn_core.errors import CorruptArtifactError
 from olearn_core.learning.loading import apply
 from olearn_core.learning.shard import Shard
 from olearn_core.learning.tenants import TableIndex, TenantSpace, exact, weighed
@@ -45,6 +46,7 @@ class View:
 
     :param columns: names of the table's columns
     :param clock: Unix seconds, from which buckets' ages count
+    :ivar problems: shards that cannot be read, and why
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class View:
         self._kept: dict[tuple[str, str, Weighting, str], _Kept] = {}
         self.as_of = 0.0
         self.headers: Sequence[ShardHeader] = ()
+        self.problems: dict[str, str] = {}
 
     def follow(self, worker: Worker) -> None:
         """Read a worker's shards live."""
@@ -86,12 +89,22 @@ class View:
         for header in headers:
             known = self._remote.get(header.id)
             if header.id not in own and (known is None or known.version != header.version):
-                await self._load(header.id, known)
+                await self._load_whole(header, known)
         for shard_id in own:
             self._remote.pop(shard_id, None)
         await self._poll_adjustments()
         self.headers = headers
         self.as_of = self._clock()
+
+    async def _load_whole(self, header: ShardHeader, known: _Remote | None) -> None:
+        """Load a shard, or say why it cannot be; the others go on."""
+        name = f"{header.topic}/{header.partition}"
+        try:
+            await self._load(header.id, known)
+        except CorruptArtifactError as error:
+            self.problems[name] = f"cannot be read: {error}"
+        else:
+            self.problems.pop(name, None)
 
     async def _poll_adjustments(self) -> None:
         newest = await self._adjustments.newest()

@@ -171,7 +171,6 @@ class Worker:
             return  # revoked meanwhile
         self._waiting.discard(partition)
         self._note_loaded()
-        self._checkpointer.forget(partition)
         self.shards[partition] = self._make_shard(state)
         self._source.resume(partition, state.next_offset)
         self.problems.pop(_name(partition), None)
@@ -198,6 +197,7 @@ class Worker:
         """The log is not the one whose offsets are stored: learning on would be a guess."""
         for partition, offset in error.partitions.items():
             self._note(_name(partition), f"stopped: the log has no offset {offset} (any more)")
+            self._source.pause(partition)
             self._drop(partition)
         self._resume_all()
 
@@ -212,7 +212,10 @@ class Worker:
             for partition, records in batch.items():
                 for piece in _pieces(records, self._settings.slice_size):
                     shard = self.shards.get(partition)
-                    if shard is None or not self._continues(shard, piece):
+                    if shard is None:
+                        break
+                    if not _continues(shard, piece):
+                        self._ask_again(shard, records)
                         break
                     self._learn_slice(shard, piece)
                     await asyncio.sleep(0)  # let requests and heartbeats in
@@ -227,27 +230,25 @@ class Worker:
         except SumOverflowError as error:
             self.failed_updates += 1
             self._note(_name(partition), f"stopped: {error}")
+            self._source.pause(partition)
             self._drop(partition)
 
-    def _continues(self, shard: Shard, records: Sequence[Record]) -> bool:
+    def _ask_again(self, shard: Shard, records: Sequence[Record]) -> None:
         """
-        Check that nothing was left out before these records.
+        Read once more what has gaps.
 
         Logs have legal gaps (compaction, aborted transactions): a gap is real
-        where it is there again after asking for the records once more.
+        where it is there again.
         """
-        gap = (shard.next_offset, records[0].offset)
-        if gap[1] <= gap[0] or shard.gap == gap:
-            shard.gap = None
-            return True
-        shard.gap = gap
+        new = [record for record in records if record.offset >= shard.next_offset]
+        before = [shard.next_offset, *(record.offset + 1 for record in new)]
+        gaps = ((start, record.offset) for start, record in zip(before, new, strict=False))
+        shard.gaps = frozenset(gap for gap in gaps if gap[0] < gap[1])
         self._batcher.drop(shard.partition)
         self._source.resume(shard.partition, shard.next_offset)
-        return False
 
     def _drop(self, partition: Partition) -> None:
-        if self.shards.pop(partition, None) is not None:
-            self._checkpointer.forget(partition)
+        self.shards.pop(partition, None)
 
     def _note(self, subject: str, problem: str) -> None:
         if self.problems.get(subject) != problem:
@@ -259,5 +260,25 @@ def _name(partition: Partition) -> str:
     return f"{partition.topic}/{partition.number}"
 
 
+def _continues(shard: Shard, records: Sequence[Record]) -> bool:
+    """Tell whether nothing was left out before these records, or is missing for good."""
+    gap = (shard.next_offset, records[0].offset)
+    return gap[1] <= gap[0] or gap in shard.gaps
+
+
 def _pieces(records: Sequence[Record], size: int) -> Iterable[Sequence[Record]]:
-    return (records[start : start + size] for start in range(0, len(records), size))
+    """Yield stretches of records without a gap in their offsets, none longer than `size`."""
+    for start in range(0, len(records), size):
+        piece = records[start : start + size]
+        if piece[-1].offset - piece[0].offset == len(piece) - 1:
+            yield piece
+        else:
+            yield from _unbroken(piece)
+
+
+def _unbroken(records: Sequence[Record]) -> Iterable[Sequence[Record]]:
+    start = 0
+    for at in range(1, len(records) + 1):
+        if at == len(records) or records[at].offset != records[at - 1].offset + 1:
+            yield records[start:at]
+            start = at

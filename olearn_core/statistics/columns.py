@@ -45,8 +45,9 @@ class Column:
 
     def integers(self, batch: OutcomeBatch) -> IntArray:
         """Return what each event of the batch adds, shape (events,)."""
-        steps = np.rint(np.clip(self.of(batch), 0.0, self.cap) * self.scale)
-        return np.nan_to_num(steps, nan=0.0).astype(np.int64) ** self.power
+        clipped = np.minimum(np.fmax(self.of(batch), 0.0), self.cap)  # fmax turns NaN into 0
+        steps: IntArray = np.rint(clipped * self.scale).astype(np.int64)
+        return steps if self.power == 1 else steps**self.power
 
     @property
     def contract(self) -> tuple[str, str, int, float, int]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
 from sqlalchemy import event, make_url, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from olearn_core.config import DatabaseSettings, masked_url
@@ -46,15 +46,14 @@ class Database:
 
         :raises StorageError: where the database cannot be reached
         """
-        database = cls(settings)
-        stack.push_async_callback(database.close)
         try:
+            database = cls(settings)
+            stack.push_async_callback(database.close)
             async with database.read() as connection:
                 await connection.execute(text("SELECT 1"))
-        except (SQLAlchemyError, OSError) as error:
-            raise StorageError(
-                f"cannot open the database {database.url}: {brief(error)}"
-            ) from error
+        except (SQLAlchemyError, OSError, ImportError) as error:
+            url = masked_url(settings.url)
+            raise StorageError(f"cannot open the database {url}: {brief(error)}") from error
         return database
 
     async def close(self) -> None:
@@ -65,19 +64,30 @@ class Database:
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """Enter a transaction that is committed on leaving without an error."""
-        async with self._writers.begin() as connection:
-            yield connection
+        with _network_errors_named():
+            async with self._writers.begin() as connection:
+                yield connection
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """Enter a transaction that reads one snapshot."""
-        async with self._readers.connect() as connection:
-            if not self.is_sqlite:
-                await connection.execution_options(
-                    isolation_level="REPEATABLE READ", postgresql_readonly=True
-                )
-            async with connection.begin():
-                yield connection
+        with _network_errors_named():
+            async with self._readers.connect() as connection:
+                if not self.is_sqlite:
+                    await connection.execution_options(
+                        isolation_level="REPEATABLE READ", postgresql_readonly=True
+                    )
+                async with connection.begin():
+                    yield connection
+
+
+@contextmanager
+def _network_errors_named() -> Iterator[None]:
+    """Make of a refused or lost connection what callers expect: asyncpg lets OSErrors through."""
+    try:
+        yield
+    except OSError as error:
+        raise OperationalError("connect", {}, error) from error
 
 
 def brief(error: Exception) -> str:

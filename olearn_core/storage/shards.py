@@ -64,6 +64,19 @@ class StoredSums:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredHashes:
+    """
+    Dedup hashes of a shard, oldest first.
+
+    :param segments: of what the bases cover
+    :param deltas: of what came after them
+    """
+
+    segments: Sequence[bytes]
+    deltas: Sequence[bytes]
+
+
+@dataclass(frozen=True, slots=True)
 class ShardSave:
     """
     One shard's part of a checkpoint.
@@ -167,8 +180,8 @@ class ShardStore:
             row = await connection.execute(select(shards).where(shards.c.id == shard_id))
             return _header(row.one()), await read_sums(connection, shard_id, after_version)
 
-    async def hashes(self, shard_id: int, part: str) -> list[bytes]:
-        """Return the dedup hashes of a part ("executions", "ratings"), oldest first."""
+    async def hashes(self, shard_id: int, part: str) -> StoredHashes:
+        """Return the dedup hashes of a part ("executions", "ratings")."""
         column = shard_deltas.c[part]
         in_bases = select(dedup_segments.c.hashes).where(
             dedup_segments.c.shard_id == shard_id, dedup_segments.c.part == part
@@ -177,7 +190,9 @@ class ShardStore:
         async with self._database.read() as connection:
             old = await connection.execute(in_bases.order_by(dedup_segments.c.version))
             new = await connection.execute(in_deltas.order_by(shard_deltas.c.version))
-            return [bytes(blob) for blob in (*old.scalars(), *new.scalars())]
+            return StoredHashes(
+                [bytes(blob) for blob in old.scalars()], [bytes(blob) for blob in new.scalars()]
+            )
 
     async def save(self, saves: Sequence[ShardSave]) -> set[int]:
         """

@@ -9,7 +9,7 @@ import pytest
 from olearn_core.storage.database import Database
 from tests.support import oracle
 from tests.support.events import outcome, rfc3339, stream
-from tests.support.services import cells_of, eventually
+from tests.support.services import cells_of
 from tests.support.workers import NOW, WrittenLog, assert_ledger_chains, learning, ledger_rows, stored
 
 HOUR = 3_600
@@ -81,19 +81,14 @@ async def test_crashes_at_any_moment_and_restarts_change_nothing(
             "checkpoint_interval_seconds": rng.choice((0.001, 0.02)),
             "slice_size": rng.choice((1, 5, 1_000)),
         }
-        size = rng.randrange(1, 150)
+        size = min(rng.randrange(1, 150), len(records) - written)
         log.write(*records[written : written + size])
         written += size
         async with learning(database, log, **options) as rig:
             if rng.random() < 0.5:
                 await rig.caught_up()
             else:
-                wanted = rng.randrange(1, size + 1) + written - size
-                await eventually(
-                    lambda r=rig, w=wanted: any(
-                        s.next_offset >= w for s in r.worker.shards.values()
-                    )
-                )
+                await rig.learned(written - rng.randrange(size))
             await rig.crash()
     async with learning(database, log) as rig:
         await rig.caught_up()
@@ -119,6 +114,6 @@ async def test_the_ledger_says_what_every_update_did(database: Database) -> None
     assert (row["duplicates"], row["dead_letters"]) == (1, 1)
     assert sorted(row["skipped_offsets"]) == [1, 3, 4]
     assert row["success_milli"] == 1_000
-    assert row["details"] == {"not_taught": 1, "clamped": 0} | row["details"]
+    assert row["details"] == {"not_taught": 1}
     assert row["reference_at"] == NOW
     assert row["metrics_after"] == {"mean_success": 0.5}

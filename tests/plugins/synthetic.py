@@ -69,7 +69,9 @@ def scaled(sums, factor):
 
 def with_agent(sums, name):
     """Return the sums with one more agent, of whom nothing is known."""
-    return Sums(sums.tasks, (*sums.agents, name), NAMES, np.pad(sums.values, ((0, 0), (0, 1), (0, 0))))
+    return Sums(
+        sums.tasks, (*sums.agents, name), NAMES, np.pad(sums.values, ((0, 0), (0, 1), (0, 0)))
+    )
 
 
 @dataclass(frozen=True)
@@ -97,9 +99,7 @@ class World:
         return np.stack([task, self.rng.integers(0, self.agents, outcomes)])
 
     def sums(self, cells, **outcomes):
-        return snapshot(
-            cells, names("task", self.tasks), names("agent", self.agents), **outcomes
-        )
+        return snapshot(cells, names("task", self.tasks), names("agent", self.agents), **outcomes)
 
 
 def choice(mean, sd, executions=None, sums=None, task_type="task-0"):

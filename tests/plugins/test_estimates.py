@@ -160,6 +160,4 @@ def test_single_outcomes_have_a_lognormal_law(predictor):
     mu, sigma = found.parameters["mu"], found.parameters["sigma"]
     assert found.family == "lognormal"
     np.testing.assert_allclose(np.exp(mu + sigma**2 / 2) / unit, found.mean, rtol=0.05)
-    np.testing.assert_allclose(
-        found.parameters["mu_sd"] * found.mean, found.contrast_sd, rtol=1e-9
-    )
+    np.testing.assert_allclose(found.parameters["mu_sd"] * found.mean, found.contrast_sd, rtol=1e-9)

@@ -65,10 +65,7 @@ def test_it_is_what_draws_do_with_200_agents():
     mean, sd = rng.normal(0.7, 0.05, 200), rng.uniform(0.001, 0.1, 200)
     draws = 200_000
     winners = np.concatenate(
-        [
-            (mean + sd * rng.standard_normal((draws // 20, 200))).argmax(axis=1)
-            for _ in range(20)
-        ]
+        [(mean + sd * rng.standard_normal((draws // 20, 200))).argmax(axis=1) for _ in range(20)]
     )
     shares = np.bincount(winners, minlength=200) / draws
     np.testing.assert_allclose(probability_best(mean, sd), shares, atol=5e-3)

@@ -42,7 +42,7 @@ def test_the_arithmetic_mean_is_shown_whatever_the_tail():
     rng = np.random.default_rng(1)
     heavy = np.where(rng.random(4_000) < 0.05, 20_000.0, 500.0)
     found = one_task([heavy, np.full(4_000, 900.0)], "latency_ms")
-    np.testing.assert_allclose(found.mean, [heavy.mean(), 900.0], rtol=0.02)
+    np.testing.assert_allclose(found.mean, [heavy.mean(), 900.0], rtol=0.03)
     assert found.parameters["mu"][0] < math.log(700.0)
 
 
@@ -91,4 +91,4 @@ def test_excess_bounds():
 
 def test_student_quantiles_are_students():
     freedom = np.array([10.0, 20.0, 100.0, 1e6])
-    np.testing.assert_allclose(_student90(freedom), t.ppf(0.95, freedom), atol=2e-4)
+    np.testing.assert_allclose(_student90(freedom), t.ppf(0.95, freedom), atol=2e-3)

@@ -87,4 +87,5 @@ def test_one_giant_cell_among_empty_ones():
 
 def test_what_is_rolled_back_to_nothing_counts_as_nothing():
     moments = Moments.of(np.array([[1e-9, -2.0]]), np.array([[5.0, -1.0]]), np.array([[1.0, 3.0]]))
-    assert not (moments.n.any() or moments.s1.any() or moments.s2.any())
+    for sums in (moments.n, moments.s1, moments.s2):
+        assert not sums.any()

@@ -43,7 +43,7 @@ def test_who_never_fails_may_never_fail_and_who_always_fails_may_always_fail():
     assert 0.85 < found.low[0] < 0.97
     assert found.low[1] == 0.0
     assert 0.03 < found.high[1] < 0.15
-    assert 0 < found.low[2]
+    assert found.low[2] > 0
     assert found.high[2] < 1
 
 

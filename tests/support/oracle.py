@@ -84,7 +84,7 @@ def task_of(event: dict) -> str:
 
 def bucket(event: dict, now: float) -> tuple[int, int]:
     """Hours for two days, days for ninety, then the base; the future is now."""
-    at = datetime.fromisoformat(event["timestamp"]).timestamp()
+    at = datetime.fromisoformat(event["timestamp"]).timestamp() if "timestamp" in event else now
     if at > now + 300:
         at = now
     hour_now, hour = math.floor(now / HOUR), math.floor(at / HOUR)

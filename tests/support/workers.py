@@ -156,9 +156,7 @@ class Rig:
         """Wait until every record of the log is learned, and saved."""
 
         def done() -> bool:
-            assert self.task is not None
-            if self.task.done():
-                self.task.result()
+            self._must_run()
             shards = self.worker.shards
             return self.worker.loaded.is_set() and all(
                 p in shards
@@ -168,6 +166,20 @@ class Rig:
             )
 
         await eventually(done, f"caught up, {self.worker.problems}")
+
+    async def learned(self, offset: int) -> None:
+        """Wait until the records below an offset are learned, saved or not."""
+
+        def done() -> bool:
+            self._must_run()
+            return any(s.next_offset >= offset for s in self.worker.shards.values())
+
+        await eventually(done, f"offset {offset}, {self.worker.problems}")
+
+    def _must_run(self) -> None:
+        assert self.task is not None
+        if self.task.done():
+            self.task.result()
 
     async def stop(self) -> None:
         self._stop.set()
