@@ -45,7 +45,7 @@ class Outcome(msgspec.Struct, gc=False, kw_only=True):
     """
 
     agent_name: Name | None = None
-    tenant_id: Name = DEFAULT
+    tenant_id: Name | None = None
     task_type: Name | None = None
     action_type: Name | None = None
     event_id: Identifier | None = None
@@ -62,6 +62,11 @@ class Outcome(msgspec.Struct, gc=False, kw_only=True):
     context_snapshot: msgspec.Raw = msgspec.Raw()
     specversion: msgspec.Raw = msgspec.Raw()
     data: msgspec.Raw = msgspec.Raw()
+
+    @property
+    def tenant(self) -> str:
+        """Whose outcome it is, "default" where that is not said."""
+        return self.tenant_id or DEFAULT
 
     @property
     def task(self) -> str:

@@ -85,7 +85,7 @@ class Reader:
         decided = self._decided(outcome, tick) if outcome.decision_id else None
         if decided is None and self._require_token:
             raise EventError("a decision_id signed by this service is required", "/decision_id")
-        moment, tenant, agent = outcome.timestamp, outcome.tenant_id, outcome.agent_name or ""
+        moment, tenant, agent = outcome.timestamp, outcome.tenant, outcome.agent_name or ""
         hour = hours.at(record.timestamp / 1_000) if moment is None else hours.of(moment)
         group = finder.group((tenant, outcome.task, agent, outcome.raw_context, hour))
         if decided is None:
@@ -110,7 +110,7 @@ class Reader:
         except TokenError:
             tick.counts["bad_tokens"] += 1
             return None
-        if decided.tenant != outcome.tenant_id:
+        if decided.tenant != outcome.tenant:
             tick.counts["bad_tokens"] += 1
             return None
         return decided

@@ -89,14 +89,14 @@ class View:
         for header in headers:
             known = self._remote.get(header.id)
             if header.id not in own and (known is None or known.version != header.version):
-                await self._load_whole(header, known)
+                await self._load_or_say(header, known)
         for shard_id in own:
             self._remote.pop(shard_id, None)
         await self._poll_adjustments()
         self.headers = headers
         self.as_of = self._clock()
 
-    async def _load_whole(self, header: ShardHeader, known: _Remote | None) -> None:
+    async def _load_or_say(self, header: ShardHeader, known: _Remote | None) -> None:
         """Load a shard, or say why it cannot be; the others go on."""
         name = f"{header.topic}/{header.partition}"
         try:
@@ -195,7 +195,11 @@ class View:
             if index is None or index.table is not shard.table:
                 index = TableIndex(shard.table, self._spaces)
             own[shard.state.id] = index
-        self._own = own
+        # A shard that has just left us is read as we knew it until it is polled.
+        known = own.keys() | self._remote.keys()
+        departed = {i: index for i, index in self._own.items() if i not in known}
+        self._own = own | departed
+        own |= departed
         remote = [r.index for i, r in self._remote.items() if i not in own]
         adjusted = self._adjusted.get((model, tenant))
         return [*own.values(), *remote, *([adjusted] if adjusted else [])]

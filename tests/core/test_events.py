@@ -105,7 +105,7 @@ def assert_usable(outcome: Outcome) -> None:
     assert outcome.status in STATUSES or (
         outcome.status is None and outcome.quality_score is not None
     )
-    for text in (outcome.agent_name, outcome.tenant_id, outcome.task):
+    for text in (outcome.agent_name, outcome.tenant, outcome.task):
         text.encode()
         try:
             assert len(checked_name(text, "/name").encode()) >= 1
@@ -145,7 +145,7 @@ def assert_outcome_or_refusal(value: bytes) -> None:
 def test_every_field_of_the_contract_is_read() -> None:
     outcome = decode_outcome(FULL_BYTES)
     assert outcome.event_id == "01J-7"
-    assert outcome.tenant_id == "acme"
+    assert outcome.tenant == "acme"
     assert outcome.agent_name == "researcher"
     assert outcome.task == "summarise"
     assert outcome.status == "success"
@@ -159,7 +159,7 @@ def test_every_field_of_the_contract_is_read() -> None:
 
 def test_an_agent_and_a_status_are_enough() -> None:
     outcome = decode_outcome(b'{"agent_name":"a","status":"failure"}')
-    assert outcome.tenant_id == "default"
+    assert outcome.tenant == "default"
     assert outcome.task == "default"
     assert outcome.raw_context == b""
     optional = (outcome.event_id, outcome.decision_id, outcome.timestamp, outcome.latency_ms)

@@ -10,7 +10,14 @@ from olearn_core.storage.database import Database
 from tests.support import oracle
 from tests.support.events import outcome, rfc3339, stream
 from tests.support.services import cells_of
-from tests.support.workers import NOW, WrittenLog, assert_ledger_chains, learning, ledger_rows, stored
+from tests.support.workers import (
+    NOW,
+    WrittenLog,
+    assert_ledger_chains,
+    learning,
+    ledger_rows,
+    stored,
+)
 
 HOUR = 3_600
 

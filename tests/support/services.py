@@ -110,9 +110,8 @@ async def received(service: Service, count: int) -> None:
 
     def all_saved() -> bool:
         shards = service.worker.shards.values()
-        return (
-            service.view.counters().get("received", 0) >= count
-            and all(shard.tick is None for shard in shards)
+        return service.view.counters().get("received", 0) >= count and all(
+            shard.tick is None for shard in shards
         )
 
     await eventually(all_saved, f"{count} records, {dict(service.view.counters())}")

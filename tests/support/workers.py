@@ -247,4 +247,3 @@ async def assert_ledger_chains(database: Database) -> None:
             assert ranges[-1][1] == header.next_offset
         epochs = [r["epoch"] for r in rows if r["shard_id"] == shard_id]
         assert epochs == sorted(epochs)
-
