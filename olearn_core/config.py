@@ -143,6 +143,15 @@ class VersionSettings(Section):
     save_interval_seconds: float = Field(default=300.0, gt=0)
 
 
+class RetentionSettings(Section):
+    """How long things are kept."""
+
+    interval_seconds: float = Field(default=3_600.0, gt=0)
+    ledger_days: float = Field(default=7.0, ge=1)
+    dead_letter_days: float = Field(default=30.0, ge=1)
+    outcome_log_days: float = Field(default=7.0, ge=0)
+
+
 class PluginSettings(Section):
     """Which plugins are left out."""
 
@@ -184,6 +193,7 @@ class Settings(BaseSettings):
     learning: LearningSettings = LearningSettings()
     decisions: DecisionSettings = DecisionSettings()
     versions: VersionSettings = VersionSettings()
+    retention: RetentionSettings = RetentionSettings()
     plugins: PluginSettings = PluginSettings()
     logging: LoggingSettings = LoggingSettings()
     models: dict[str, dict[str, Any]] = Field(default_factory=dict)

@@ -44,6 +44,7 @@ from olearn_core.storage.export import Exporter
 from olearn_core.storage.leases import Leases
 from olearn_core.storage.ledger import Ledger
 from olearn_core.storage.outcome_log import OutcomeLog
+from olearn_core.storage.retention import Retention
 from olearn_core.storage.shards import ShardStore
 from olearn_core.storage.signing_keys import SigningKeys
 
@@ -88,6 +89,9 @@ class Service:
         self.view.follow(self.worker)
         self.progress = Progress(self.view, self.worker, self.ledger)
         self.decider = Decider(self.view, self.models, settings.decisions, self.keys.newest)
+        self.retention = Retention(
+            database, leases, settings.retention, settings.learning, EmbeddedLog.name
+        )
         self.versions = VersionKeeper(
             database,
             leases,
@@ -151,6 +155,7 @@ class Service:
             beside = [
                 tasks.create_task(self._poll_forever(poll_seconds), name="view"),
                 tasks.create_task(self._mirror_forever(), name="mirror"),
+                tasks.create_task(self.retention.prune_forever(), name="retention"),
                 tasks.create_task(self._publish_metrics_forever(), name="metrics"),
                 tasks.create_task(
                     self.versions.save_forever(self.settings.versions.save_interval_seconds),

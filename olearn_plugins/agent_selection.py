@@ -76,7 +76,7 @@ class AgentSelection(Policy[AgentSelectionOptions]):
 def _active_tasks(sums: Sums) -> int:
     """Return how many task types have outcomes."""
     return sums.once(
-        "active_tasks", lambda: int(np.any(sums.column("executions") > 0, axis=1).sum())
+        "agent_selection", lambda: int(np.any(sums.column("executions") > 0, axis=1).sum())
     )
 
 

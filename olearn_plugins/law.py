@@ -21,7 +21,7 @@ FloatArray = NDArray[np.float64]
 Evaluate = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
 
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(24)
-TOLERANCE = 5e-6
+TOLERANCE = 2e-6
 MOST_HALVINGS = 40
 REACH = 6.0
 SMALLEST_SD = 1e-7

@@ -1,4 +1,4 @@
-"""What agents' runtimes use to ask a service which agent to send, and to tell it what came of it."""
+"""What agents' runtimes use: ask which agent to send, tell what came of it."""
 
 from __future__ import annotations
 

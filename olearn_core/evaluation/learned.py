@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,7 +75,7 @@ def part(fleet: Fleet, chosen: Indices, first: int, last: int) -> Part:
 def parts(fleet: Fleet, chosen: Indices) -> list[Part]:
     """Return the run by tenths."""
     edges = np.linspace(0, fleet.size, PARTS + 1).astype(int).tolist()
-    return [part(fleet, chosen, a, b) for a, b in zip(edges, edges[1:], strict=False)]
+    return [part(fleet, chosen, first, last) for first, last in pairwise(edges)]
 
 
 def has_learned(tenths: Sequence[Part]) -> bool:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, Annotated, Any
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
@@ -70,7 +70,7 @@ def read_tasks(path: Path) -> list[Task]:
     return tasks
 
 
-def _decoded(path: Path, lines: IO[bytes]) -> Iterator[Task]:
+def _decoded(path: Path, lines: Iterable[bytes]) -> Iterator[Task]:
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue

@@ -92,9 +92,7 @@ class CellFinder:
         """Return the rows of each group, shape (groups, width), -1 where there is none."""
         return self._rows.take(np.array(groups, dtype=np.int64), axis=0)
 
-    def _find(
-        self, tenant: str, task_type: str, agent: str, raw_context: bytes, hour: int
-    ) -> int:
+    def _find(self, tenant: str, task_type: str, agent: str, raw_context: bytes, hour: int) -> int:
         key = (
             checked_name(tenant, "/tenant_id"),
             checked_name(task_type, "/task_type"),

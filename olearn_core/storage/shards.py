@@ -210,17 +210,6 @@ class ShardStore:
             await _insert(connection, dead_letters, [dict(d) for s in kept for d in s.dead_letters])
         return {save.id for save in saves} - {save.id for save in kept}
 
-    async def drop_hashes(self, shard_id: int, part: str, before_version: int) -> None:
-        """Forget dedup segments older than a version."""
-        async with self._database.write() as connection:
-            await connection.execute(
-                delete(dedup_segments).where(
-                    dedup_segments.c.shard_id == shard_id,
-                    dedup_segments.c.part == part,
-                    dedup_segments.c.version < before_version,
-                )
-            )
-
 
 async def read_headers(connection: AsyncConnection) -> list[ShardHeader]:
     """Return all shards as this connection's snapshot has them."""
