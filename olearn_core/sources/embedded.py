@@ -49,11 +49,6 @@ class EmbeddedLog(Source, Publisher):
         """There is one group."""
         return "embedded"
 
-    @property
-    def cluster_id(self) -> str | None:
-        """The log lives and dies with the database that knows its offsets."""
-        return None
-
     async def start(self, stack: AsyncExitStack, listener: Listener | None = None) -> None:
         """Compete for the lease, and write what is published."""
         self._listener = listener

@@ -63,12 +63,6 @@ class KafkaSource(Source):
         return self._settings.group
 
     @property
-    def cluster_id(self) -> str | None:
-        """The broker's cluster id."""
-        metadata = self._client._client.cluster  # noqa: SLF001 - aiokafka has no public name
-        return getattr(metadata, "cluster_id", None)
-
-    @property
     def _client(self) -> AIOKafkaConsumer:
         if self._consumer is None:
             raise SourceError("the Kafka source is not started")

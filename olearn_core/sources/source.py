@@ -65,11 +65,6 @@ class Source(ABC):
     def group(self) -> str:
         """The consumer group that shares the log's partitions."""
 
-    @property
-    @abstractmethod
-    def cluster_id(self) -> str | None:
-        """What tells this log from another of the same name, where there is such a thing."""
-
     @abstractmethod
     async def start(self, stack: AsyncExitStack, listener: Listener) -> None:
         """

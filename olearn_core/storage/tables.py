@@ -33,8 +33,6 @@ shards = Table(
     Column("next_offset", BigInteger),
     Column("owner", String(128)),
     Column("owner_group", String(255)),
-    Column("cluster_id", String(128)),
-    Column("fingerprint", LargeBinary),
     Column("version", BigInteger, nullable=False, default=0),
     Column("base_version", BigInteger, nullable=False, default=0),
     Column("reset_version", BigInteger, nullable=False, default=0),

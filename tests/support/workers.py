@@ -53,10 +53,6 @@ class WrittenLog(Source):
     def group(self) -> str:
         return self._group
 
-    @property
-    def cluster_id(self) -> str | None:
-        return None
-
     def write(self, *records: bytes, partition: Partition = PARTITION) -> None:
         self.partitions.setdefault(partition, []).extend(records)
 

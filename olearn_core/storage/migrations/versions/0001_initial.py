@@ -75,8 +75,6 @@ def upgrade() -> None:
     sa.Column('next_offset', sa.BigInteger(), nullable=True),
     sa.Column('owner', sa.String(length=128), nullable=True),
     sa.Column('owner_group', sa.String(length=255), nullable=True),
-    sa.Column('cluster_id', sa.String(length=128), nullable=True),
-    sa.Column('fingerprint', sa.LargeBinary(), nullable=True),
     sa.Column('version', sa.BigInteger(), nullable=False),
     sa.Column('base_version', sa.BigInteger(), nullable=False),
     sa.Column('reset_version', sa.BigInteger(), nullable=False),
