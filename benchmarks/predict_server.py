@@ -39,14 +39,15 @@ async def _serve(app: Starlette) -> None:
     while not server.started:
         await asyncio.sleep(0.01)
     print(server.servers[0].sockets[0].getsockname()[1], flush=True)
-    asyncio.get_running_loop().add_reader(sys.stdin, _answer)
+    asyncio.get_running_loop().add_reader(sys.stdin, _answer, server)
     await serving
 
 
-def _answer() -> None:
-    if not sys.stdin.readline():
-        sys.exit()
-    print(cpu_seconds(), flush=True)
+def _answer(server: uvicorn.Server) -> None:
+    if sys.stdin.readline():
+        print(cpu_seconds(), flush=True)
+    else:
+        server.should_exit = True
 
 
 async def main(kind: str) -> None:

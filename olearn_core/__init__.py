@@ -22,7 +22,7 @@ from olearn_core.models import (
     Utility,
     uniform,
 )
-from olearn_core.statistics import Column, OutcomeBatch, standard
+from olearn_core.statistics import Column, FloatArray, OutcomeBatch, standard
 
 if TYPE_CHECKING:
     from olearn_core.updater import ModelType as ModelType
@@ -35,6 +35,7 @@ __all__ = [
     "Column",
     "Component",
     "Estimate",
+    "FloatArray",
     "ModelOptions",
     "OlearnError",
     "Outcome",

@@ -10,10 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from olearn_core import Choice, ModelOptions, Policy, Sums, Utility, hookimpl, standard
+from olearn_core import Choice, FloatArray, ModelOptions, Policy, Sums, Utility, hookimpl, standard
 from olearn_plugins.law import probability_best
-
-FloatArray = NDArray[np.float64]
 
 USUAL_TASKS = 12
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from olearn_core import FloatArray
+
 IntArray = NDArray[np.int64]
 
 STEPS = 256

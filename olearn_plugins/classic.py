@@ -9,11 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from olearn_core import Choice, ModelOptions, Policy, Sums, Utility, hookimpl, standard
+from olearn_core import Choice, FloatArray, ModelOptions, Policy, Sums, Utility, hookimpl, standard
 from olearn_plugins.betas import NEXT_TO_NOTHING, Betas
 from olearn_plugins.law import largest
-
-FloatArray = NDArray[np.float64]
 
 AGENT_WEIGHT = 0.6
 TASK_WEIGHT = 0.4

@@ -6,11 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from olearn_core import Estimate, Query, Sums
-
-FloatArray = NDArray[np.float64]
+from olearn_core import Estimate, FloatArray, Query, Sums
 
 Z90 = 1.6448536269514722
 FIELDS = 6

@@ -15,9 +15,9 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from olearn_core import FloatArray
+
 Evaluate = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
 
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(24)

@@ -18,9 +18,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from olearn_core import FloatArray
 
 LEAST_WEIGHT = 1e-6
 ROUNDS = 8

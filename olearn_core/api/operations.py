@@ -12,12 +12,9 @@ from olearn_core.api.status import metrics, status
 
 ROOT = "/api/learning"
 
-# Fixed paths stand before those with a parameter in the same place.
+# What is called most stands first: paths are tried in this order. Fixed ones stand
+# before those with a parameter in the same place.
 OPERATIONS = (
-    Operation("GET", f"{ROOT}/status", status, schemas.StatusResponse),
-    Operation("GET", f"{ROOT}/metrics", metrics, schemas.MetricsResponse),
-    Operation("GET", f"{ROOT}/agents/performance", performance, list[schemas.AgentPerformance]),
-    Operation("POST", f"{ROOT}/outcomes", accept_outcome, schemas.OutcomeResponse, bytes, 202),
     Operation(
         "POST", f"{ROOT}/decisions", decide, schemas.DecisionResponse, schemas.DecisionRequest
     ),
@@ -28,6 +25,7 @@ OPERATIONS = (
         schemas.PredictResponse,
         schemas.PredictRequest,
     ),
+    Operation("POST", f"{ROOT}/outcomes", accept_outcome, schemas.OutcomeResponse, bytes, 202),
     Operation(
         "POST",
         f"{ROOT}/predict/{{model_type}}",
@@ -35,6 +33,9 @@ OPERATIONS = (
         schemas.EstimateResponse,
         schemas.EstimateRequest,
     ),
+    Operation("GET", f"{ROOT}/status", status, schemas.StatusResponse),
+    Operation("GET", f"{ROOT}/metrics", metrics, schemas.MetricsResponse),
+    Operation("GET", f"{ROOT}/agents/performance", performance, list[schemas.AgentPerformance]),
     Operation("POST", f"{ROOT}/models/save", save, schemas.SaveResponse),
     Operation("GET", f"{ROOT}/models/{{model_type}}", show_model, schemas.ModelResponse),
     Operation(

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -23,7 +23,8 @@ from olearn_core.statistics.buckets import DAY_SECONDS
 from olearn_core.tokens import NONCE_BYTES, Decided, SigningKey, eligible_hash, sign
 
 BAYESIAN = Weighting()
-CACHED_LAWS = 10_000
+
+Ranked = tuple[str, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +50,35 @@ class Law:
     A law of choice over agents, with what it rests on.
 
     :param probabilities: exactly what is drawn from, floor included
-    :param scores: expected utility of each agent
+    :param ranking: agent, score and probability, by falling probability; the
+        score is the agent's expected utility
+    :param mean_score: expected utility of a draw
     """
 
     agents: tuple[str, ...]
     probabilities: FloatArray
-    scores: FloatArray
+    ranking: Sequence[Ranked]
+    mean_score: float
     eligible_hash: bytes
+
+    @classmethod
+    def of(cls, agents: tuple[str, ...], probabilities: FloatArray, scores: FloatArray) -> Self:
+        """Return the law, with everything that is the same for each of its draws."""
+        rows = list(zip(agents, scores.tolist(), probabilities.tolist(), strict=True))
+        order = np.argsort(-probabilities, kind="stable").tolist()
+        return cls(
+            agents,
+            probabilities,
+            [rows[i] for i in order],
+            float(probabilities @ scores),
+            eligible_hash(agents),
+        )
+
+    def ranked(self, chosen: int) -> list[Ranked]:
+        """Return the ranking with a drawn agent at its head."""
+        agent = self.agents[chosen]
+        head = [row for row in self.ranking if row[0] == agent]
+        return head + [row for row in self.ranking if row[0] != agent]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +90,7 @@ class Decision:
     """
 
     decision_id: str
-    ranked: Sequence[tuple[str, float, float]]
+    ranked: Sequence[Ranked]
     propensity: float
     model_score: float
     view_version: int
@@ -121,9 +144,9 @@ class Decider:
         )
         return Decision(
             decision_id=sign(self._key(), decided),
-            ranked=_ranked(law, chosen),
+            ranked=law.ranked(chosen),
             propensity=propensity,
-            model_score=float(law.probabilities @ law.scores),
+            model_score=law.mean_score,
             view_version=version,
             as_of=self._view.as_of,
         )
@@ -179,7 +202,7 @@ class Decider:
         choice = Choice(query, estimates, combined, _executions(sums, agents), sums)
         chosen = checked_law(self._models.policy.choose(choice, utility), len(agents))
         law = floored(chosen, self._settings.exploration_floor)
-        return Law(agents, law, combined.mean, eligible_hash(agents))
+        return Law.of(agents, law, combined.mean)
 
     def default_utility(self, tenant: str) -> Utility:
         """Return the configured weights with the tenant's own scales (95th percentiles)."""
@@ -220,11 +243,3 @@ def _executions(sums: Sums, agents: Sequence[str]) -> FloatArray:
         return np.zeros(len(agents))
     known = sums.column("executions").sum(axis=0)
     return np.where(rows >= 0, known[rows], 0.0)
-
-
-def _ranked(law: Law, chosen: int) -> list[tuple[str, float, float]]:
-    order = np.argsort(-law.probabilities, kind="stable").tolist()
-    order.remove(chosen)
-    return [
-        (law.agents[i], float(law.scores[i]), float(law.probabilities[i])) for i in [chosen, *order]
-    ]

@@ -34,4 +34,4 @@ def draw(law: FloatArray, nonce: bytes) -> int:
     """Return the index drawn from the law by a nonce; the same nonce draws the same."""
     seed = int.from_bytes(blake2b(nonce, digest_size=8).digest(), "big")
     point = (seed >> 11) * 2.0**-53
-    return min(int(np.searchsorted(np.cumsum(law), point, side="right")), len(law) - 1)
+    return min(int(law.cumsum().searchsorted(point, side="right")), len(law) - 1)

@@ -15,14 +15,15 @@ from olearn_core.evaluation.outcomes import outcome
 
 REPORTS_UNDER_WAY = 24
 
-OnChosen = Callable[[int], None]
+OnChosen = Callable[[int, int], None]
 
 
 class Simulation:
     """
     Asks for decisions one after the other; outcomes are reported meanwhile.
 
-    :ivar chosen: index of the agent chosen for each task so far
+    :param on_chosen: called with each task's number and the index of its agent
+    :ivar chosen: index of the agent chosen for each task, -1 where none is yet
     :ivar latency_ms: of each decision, as the client sees it
     """
 
@@ -31,7 +32,6 @@ class Simulation:
         self._client = client
         self._on_chosen = on_chosen
         self._room = asyncio.Semaphore(REPORTS_UNDER_WAY)
-        self.done = 0
         self.chosen: NDArray[np.intp] = np.full(fleet.size, -1, dtype=np.intp)
         self.latency_ms = np.zeros(fleet.size)
         self.seconds = 0.0
@@ -44,8 +44,7 @@ class Simulation:
                 await self._room.acquire()
                 agent, decision_id = await self._decide(number)
                 reports.create_task(self._report(number, agent, decision_id))
-                self.done = number + 1
-                self._on_chosen(number)
+                self._on_chosen(number, agent)
         self.seconds = time.perf_counter() - started
 
     async def _decide(self, number: int) -> tuple[int, str]:

@@ -33,8 +33,10 @@ class _Remote:
     index: TableIndex
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Kept:
+    """Weighted sums, with the time at which they were last known to be up to date."""
+
     sums: Sums
     stamp: int
     at: float
@@ -140,8 +142,11 @@ class View:
         gradient = weighting.strategy == "gradient"
         key = (tenant, model if adjusted else "", weighting, count if gradient else "")
         kept, now = self._kept.get(key), self._clock()
+        if kept is not None and abs(now - kept.at) < FRESH_SECONDS:
+            return kept.sums
         stamp = self._stamp(now)
-        if kept is not None and (kept.stamp == stamp or now - kept.at < FRESH_SECONDS):
+        if kept is not None and kept.stamp == stamp:
+            kept.at = now
             return kept.sums
         sums = self._weighed(tenant, model, weighting, count, now)
         self._kept[key] = _Kept(sums, stamp, now)

@@ -1,0 +1,105 @@
+"""`olearn demo`: watch a service learn a simulated fleet."""
+
+# ruff: noqa: PLC0415 - imports inside functions keep `olearn --help` quick
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from olearn_core.cli.serve import log_to_stderr
+
+if TYPE_CHECKING:
+    from olearn_core.client import OlearnClient
+    from olearn_core.config import Settings
+    from olearn_core.evaluation.fleet import Fleet
+    from olearn_core.evaluation.simulation import Simulation
+
+DECISIONS = 3_000
+FEWEST = 500
+CURIOSITY = 4.0
+
+Port = Annotated[int, typer.Option(min=0, max=65_535, help="Port to listen on; 0 for any.")]
+Exit = Annotated[
+    bool, typer.Option("--exit", help="End after learning, with exit code 0 only if it learned.")
+]
+Decisions = Annotated[int, typer.Option(min=FEWEST, help="How many decisions to simulate.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of the simulated world.")]
+
+
+def demo(
+    port: Port = 8_000, end: Exit = False, decisions: Decisions = DECISIONS, seed: Seed = 0
+) -> None:
+    """Start a service in a temporary folder and watch it learn a simulated fleet."""
+    log_to_stderr("WARNING")
+    with TemporaryDirectory(prefix="olearn-demo-") as folder:
+        learned = asyncio.run(_demo(demo_settings(Path(folder), port), decisions, seed, end=end))
+    if end and not learned:
+        raise typer.Exit(1)
+
+
+def demo_settings(folder: Path, port: int) -> Settings:
+    """Return the defaults, whatever is configured here, but for the demo's folder and port."""
+    from olearn_core.config import (
+        ApiSettings,
+        DatabaseSettings,
+        KafkaSettings,
+        Settings,
+        VersionSettings,
+    )
+
+    return Settings.model_construct(
+        api=ApiSettings(port=port),
+        database=DatabaseSettings(url=f"sqlite+aiosqlite:///{folder / 'olearn.db'}"),
+        kafka=KafkaSettings(enabled=False),
+        versions=VersionSettings(storage_path=folder / "models"),
+        models={"agent_selection": {"curiosity": CURIOSITY}},
+    )
+
+
+async def _demo(settings: Settings, decisions: int, seed: int, *, end: bool) -> bool:
+    """Serve and simulate; return whether the service has learned."""
+    from olearn_core.api.server import serve
+    from olearn_core.evaluation.fleet import Fleet
+
+    ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        serving = tasks.create_task(
+            serve(settings, stop=stop, on_ready=lambda url, _: ready.set_result(url))
+        )
+        working = tasks.create_task(_work(ready, Fleet(decisions, seed)))
+        serving.add_done_callback(lambda _: working.cancel())  # Ctrl-C ends both
+        await asyncio.wait([working])
+        if end:
+            stop.set()
+    return not working.cancelled() and working.result()
+
+
+async def _work(ready: asyncio.Future[str], fleet: Fleet) -> bool:
+    from olearn_core.cli import demo_report
+    from olearn_core.client import OlearnClient
+    from olearn_core.evaluation.learned import has_learned, parts
+    from olearn_core.evaluation.simulation import REPORTS_UNDER_WAY
+
+    url = await ready
+    demo_report.introduce(url, fleet, CURIOSITY)
+    async with OlearnClient(url, connections=REPORTS_UNDER_WAY + 1) as client:
+        simulation = await _simulate(fleet, client)
+    tenths = parts(fleet, simulation.chosen)
+    learned = has_learned(tenths)
+    demo_report.conclude(url, fleet, simulation, tenths, learned=learned)
+    return learned
+
+
+async def _simulate(fleet: Fleet, client: OlearnClient) -> Simulation:
+    from olearn_core.cli.demo_report import LiveReport
+    from olearn_core.evaluation.simulation import Simulation
+
+    with LiveReport(fleet) as live:
+        simulation = Simulation(fleet, client, live.chosen)
+        await simulation.run()
+    return simulation
