@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import sys
 import tempfile
@@ -22,7 +23,12 @@ def settings(folder: Path, bootstrap: str, topic: str, group: str) -> Settings:
     """Return settings of a worker on SQLite, synchronous FULL, with 1 s checkpoints."""
     return load_settings(
         database={"url": f"sqlite+aiosqlite:///{folder / 'olearn.db'}"},
-        kafka={"bootstrap_servers": bootstrap, "outcome_topic": topic, "group": group, "session_timeout_ms": 6_000},
+        kafka={
+            "bootstrap_servers": bootstrap,
+            "outcome_topic": topic,
+            "group": group,
+            "session_timeout_ms": 6_000,
+        },
         learning={"checkpoint_interval_seconds": CHECKPOINT_SECONDS},
         versions={"storage_path": folder / "models"},
     )
@@ -32,6 +38,7 @@ async def learn(settings: Settings, partitions: int, events: int) -> dict[str, A
     """Learn all events; the time runs from all partitions loaded to all events committed."""
     async with AsyncExitStack() as stack:
         service = await Service.open(settings, stack)
+        gc.freeze()  # as `olearn serve` does
         stop = asyncio.Event()
         running = asyncio.create_task(service.run(stop))
         while len(service.worker.shards) < partitions:

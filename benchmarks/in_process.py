@@ -42,6 +42,7 @@ BATCHES = 50
 SAVES = 5
 REFRESHES = 20
 MEMORY_EVENTS = 1_000_000
+DEDUP_IDS = 1_400_000  # whole quarters are forgotten, so that at least 10^6 are held
 
 
 async def service_at(folder: Path, stack: AsyncExitStack) -> Service:
@@ -49,7 +50,7 @@ async def service_at(folder: Path, stack: AsyncExitStack) -> Service:
     settings = load_settings(
         database={"url": f"sqlite+aiosqlite:///{folder / 'olearn.db'}"},
         kafka={"enabled": False},
-        learning={"dedup_ids": MEMORY_EVENTS},
+        learning={"dedup_ids": DEDUP_IDS},
         versions={"storage_path": folder / "models"},
     )
     service = await Service.open(settings, stack)
@@ -95,10 +96,12 @@ async def batches(service: Service, shard: Shard) -> dict[str, Sequence[float]]:
     """Return the milliseconds of batches of 10: folded, and folded and committed."""
     store = ShardStore(service.database)
     header = await store.claim("benchmark", *PARTITION, "benchmark", "benchmark")
-    await store.begin(header, shard.next_offset)
+    await store.begin(header, 0)
     shard.state.id, shard.state.epoch = header.id, header.epoch
-    shard.state.next_offset, shard.tick = shard.next_offset, None
+    shard.state.next_offset = 0
+    shard.reset = True  # so that the first checkpoint saves all of the table
     checkpointer = Checkpointer(store, "benchmark", service.settings.learning)
+    await checkpointer.save([shard])
     stream = records(events.made(BATCHES * BATCH, seed=2), first=shard.next_offset)
     folded, committed = [], []
     for _ in range(BATCHES):

@@ -7,6 +7,7 @@ Each line on standard input is answered with the CPU seconds used so far.
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 import tempfile
 from contextlib import AsyncExitStack
@@ -35,6 +36,7 @@ async def _parse_only(request: Request) -> Response:
 async def _serve(app: Starlette) -> None:
     config = uvicorn.Config(app, port=0, log_config=None, access_log=False, lifespan="off")
     server = uvicorn.Server(config)
+    gc.freeze()  # as `olearn serve` does
     serving = asyncio.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.01)

@@ -113,8 +113,8 @@ class Plugins:
             others = [p for p in self._manager.get_plugins() if p is not plugin]
             hooks = self._manager.subset_hook_caller("olearn_register_models", others)
             classes = [model for models in hooks() for model in models]
-            for model in classes:
-                self._check(model)
+            for number, model in enumerate(classes):
+                self._check(model, classes[:number])
         except BaseException:
             self._manager.unregister(plugin)
             raise
@@ -123,11 +123,19 @@ class Plugins:
             self._columns |= {column.name: column for column in model.columns}
             info.models.append(model.name)
 
-    def _check(self, model: AnyModel) -> None:
-        if model.name in self._classes:
+    def _check(self, model: AnyModel, before: Sequence[AnyModel]) -> None:
+        """
+        Make sure that a model can be used beside the others.
+
+        :param before: models of the same plugin that were checked already
+        """
+        _check_class(model)
+        if model.name in self._classes or model.name in {other.name for other in before}:
             raise PluginError(f"the model name {model.name!r} is taken already")
+        columns = {column.name: column for other in before for column in other.columns}
+        columns |= self._columns
         for column in model.columns:
-            known = self._columns.get(column.name, column)
+            known = columns.get(column.name, column)
             if known.contract != column.contract:
                 raise PluginError(
                     f"the column {column.name!r} is declared as {known.contract} already,"
@@ -150,7 +158,7 @@ class Plugins:
         :raises ConfigError: naming the model and option that is wrong
         """
         unknown = set(options) - set(self._classes)
-        if unknown:
+        if unknown and not any(info.problem for info in self.infos):  # they may be a failed one's
             known = ", ".join(sorted(self._classes))
             raise ConfigError(f"[models.{min(unknown)}]: there is no such model, but {known}")
         made = self.made(options)
@@ -160,6 +168,17 @@ class Plugins:
             raise ConfigError(f"[decisions] policy: there is no policy {policy!r}, but {known}")
         predictors = [model for model in made.values() if isinstance(model, Predictor)]
         return Models(predictors, policies, policies[policy], tuple(self._columns.values()))
+
+
+def _check_class(model: AnyModel) -> None:
+    if not (isinstance(model, type) and issubclass(model, Predictor | Policy)):
+        raise PluginError(f"{model!r} is neither a Predictor nor a Policy")
+    if missing := ", ".join(sorted(model.__abstractmethods__)):
+        raise PluginError(f"{model.__name__} lacks {missing}")
+    if not getattr(model, "name", ""):
+        raise PluginError(f"{model.__name__} has no name")
+    if issubclass(model, Predictor) and model.count not in model.columns:
+        raise PluginError(f"the count of {model.name!r} is not among its columns")
 
 
 def _made(model: AnyModel, options: Mapping[str, Any]) -> Predictor[Any] | Policy[Any]:

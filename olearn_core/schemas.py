@@ -4,9 +4,28 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+)
 
-Name = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+from olearn_core.errors import EventError
+from olearn_core.events import checked_name
+
+
+def _clean(name: str) -> str:
+    """Return a name as the learner would, or refuse it for the same reasons."""
+    try:
+        return checked_name(name, "")
+    except EventError as error:
+        raise ValueError(error.reason) from None
+
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=128), AfterValidator(_clean)]
 Health = Literal["starting", "healthy", "degraded", "stopping"]
 Component = Literal["success", "quality", "latency", "cost"]
 Weight = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
@@ -34,6 +53,13 @@ class DecisionRequest(Body):
     eligible_agents: list[Name] | None = Field(default=None, min_length=1, max_length=500)
     excluded_agents: list[Name] = Field(default=[], max_length=500)
     weights: dict[Component, Weight] | None = None
+
+    @field_validator("weights")
+    @classmethod
+    def _not_all_zero(cls, weights: dict[Component, float] | None) -> dict[Component, float] | None:
+        if weights and not sum(weights.values()):
+            raise ValueError("all weights are zero: there is nothing to choose by")
+        return weights
 
 
 class EstimateRequest(Body):

@@ -83,7 +83,7 @@ class Service:
         shards = ShardStore(database)
         self.source, self.publisher = _log(settings, database, leases)
         self.metrics_publisher = _metrics_publisher(settings)
-        self.intake = Intake(self.publisher, self.keys.all)
+        self.intake = Intake(self.publisher, self.keys.all, settings.learning.context_keys)
         self.view = View(shards, AdjustmentStore(database), self.models.column_names)
         self.worker = self._worker(shards)
         self.view.follow(self.worker)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Mapping
 from concurrent.futures import Future
@@ -16,6 +17,8 @@ from olearn_core.errors import NotFoundError, NotReadyError
 from olearn_core.events import DEFAULT
 from olearn_core.models import Query
 from olearn_core.service import Service
+
+logger = logging.getLogger(__name__)
 
 START_TIMEOUT_SECONDS = 60.0
 STOP_TIMEOUT_SECONDS = 30.0
@@ -72,7 +75,7 @@ class ModelUpdater:
 
     def stop(self) -> None:
         """Learn what was received, save, and stop."""
-        if self._thread is None or self._loop is None or self._stop is None:
+        if not self.is_running or self._thread is None or self._loop is None or self._stop is None:
             return
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(STOP_TIMEOUT_SECONDS)
@@ -140,7 +143,9 @@ class ModelUpdater:
         try:
             asyncio.run(self._serve())
         except BaseException as error:  # noqa: BLE001 - handed to the thread that waits
-            if not self._ready.done():
+            if self._ready.done():
+                logger.exception("the updater has ended")
+            else:
                 self._ready.set_exception(error)
 
     async def _serve(self) -> None:

@@ -47,7 +47,7 @@ async def predict(call: Call) -> EstimateResponse:
     """Tell what each agent would bring, with the interval of that belief."""
     asked: EstimateRequest = call.body
     service, model_type = call.service, call.request.path_params["model_type"]
-    agents = tuple(asked.agents or service.view.exact(call.tenant)[1])
+    agents = tuple(dict.fromkeys(asked.agents or service.view.exact(call.tenant)[1]))
     query = Query(asked.task_type, agents, asked.context)
     estimate = service.decider.estimate(model_type, call.tenant, query)
     arrays = (estimate.mean, estimate.low, estimate.high, estimate.sd, estimate.effective_n)

@@ -38,9 +38,10 @@ def list_agents(
     if as_json:
         print_json([row.model_dump() for row in rows])
     elif by is By.AGENT:
-        print_table(COLUMNS, [_cells(row) for row in rows])
+        print_table(COLUMNS, sorted(map(_cells, rows)))
     else:
-        print_table(("task type", *COLUMNS), [(r.task_type, *_cells(r)) for r in rows], left=2)
+        cells = sorted((row.task_type or "", *_cells(row)) for row in rows)
+        print_table(("task type", *COLUMNS), cells, left=2)
 
 
 async def _agents(url: str, by: By) -> list[AgentPerformance]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -59,17 +60,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (serve.serve, demo.demo, replay.replay):
-    app.command()(command)
-for name, group in (
-    ("models", models.app),
-    ("agents", agents.app),
-    ("db", db.app),
-    ("config", config.app),
-):
-    app.add_typer(group, name=name)
-for command in (plugins.plugins, doctor.doctor):
-    app.command()(command)
+app.command()(serve.serve)
+app.command()(demo.demo)
+app.command()(replay.replay)
+app.add_typer(models.app, name="models")
+app.add_typer(agents.app, name="agents")
+app.add_typer(db.app, name="db")
+app.command()(plugins.plugins)
+app.add_typer(config.app, name="config")
+app.command()(doctor.doctor)
 
 
 def _print_version(wanted: bool) -> None:
@@ -88,6 +87,8 @@ def _options(
     ] = False,
 ) -> None:
     del version
+    # Its errors come back to us as exceptions, and are told once.
+    logging.getLogger("aiokafka").addHandler(logging.NullHandler())
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 DECISIONS = 3_000
 FEWEST = 500
-CURIOSITY = 4.0
+CURIOSITY = 6.0
 
 Port = Annotated[int, typer.Option(min=0, max=65_535, help="Port to listen on; 0 for any.")]
 Exit = Annotated[
@@ -68,14 +68,14 @@ async def _demo(settings: Settings, decisions: int, seed: int, *, end: bool) -> 
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
-        serving = tasks.create_task(
-            serve(settings, stop=stop, on_ready=lambda url, _: ready.set_result(url))
-        )
+        tasks.create_task(serve(settings, stop=stop, on_ready=lambda url, _: ready.set_result(url)))
         working = tasks.create_task(_work(ready, Fleet(decisions, seed)))
-        serving.add_done_callback(lambda _: working.cancel())  # Ctrl-C ends both
-        await asyncio.wait([working])
+        stopped = tasks.create_task(stop.wait())  # by Ctrl-C
+        await asyncio.wait([working, stopped], return_when=asyncio.FIRST_COMPLETED)
+        working.cancel()
         if end:
             stop.set()
+        await asyncio.wait([working])
     return not working.cancelled() and working.result()
 
 

@@ -11,7 +11,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from olearn_core.cli.output import console, number, percent, print_table, usd
-from olearn_core.evaluation.fleet import AGENTS, DEGRADED, NEWCOMER, SPECIALITIES, Fleet
+from olearn_core.evaluation.fleet import AGENTS, DEGRADED, NEWCOMER, PROFILES, Fleet
 from olearn_core.evaluation.learned import ENOUGH, JUDGED_PARTS, Part, Turn, adoption, departure
 from olearn_core.evaluation.simulation import Simulation
 
@@ -27,15 +27,15 @@ def introduce(url: str, fleet: Fleet, curiosity: float) -> None:
     )
     rows = [
         (
-            agent,
-            ", ".join(f"{task} {share:.0%}" for task, share in SPECIALITIES[agent].items()),
+            profile.name,
+            ", ".join(f"{task} {share:.0%}" for task, share in profile.specialities.items()),
             _fate(place, fleet),
             number(float(fleet.latency_ms[place]), "ms"),
             usd(float(fleet.cost_usd[place])),
         )
-        for place, agent in enumerate(AGENTS)
+        for place, profile in enumerate(PROFILES)
     ]
-    columns = ("agent", "succeeds at", "", "latency", "cost")
+    columns = ("agent", "succeeds at", "fate", "latency", "cost")
     title = f"A simulated fleet does {fleet.size:,} tasks; the service knows nothing of it yet."
     print_table(columns, rows, title=title, left=3)
 
@@ -43,7 +43,7 @@ def introduce(url: str, fleet: Fleet, curiosity: float) -> None:
 def _fate(place: int, fleet: Fleet) -> str:
     if place == NEWCOMER:
         return f"joins at task {fleet.joins_at:,}"
-    return f"breaks down at task {fleet.degrades_at:,}" if place == DEGRADED else ""
+    return f"breaks at task {fleet.degrades_at:,}" if place == DEGRADED else ""
 
 
 class LiveReport:
@@ -87,7 +87,7 @@ class LiveReport:
 def _event(number: int, fleet: Fleet) -> str:
     if number == fleet.joins_at:
         return f"{AGENTS[NEWCOMER]} joins; nobody tells the service how good it is"
-    return f"{AGENTS[DEGRADED]} breaks down; nobody tells the service"
+    return f"{AGENTS[DEGRADED]} breaks; nobody tells the service"
 
 
 def conclude(

@@ -110,10 +110,10 @@ def _as_json(url: str, findings: list[Finding], problems: list[str]) -> dict[str
 
 def _print(url: str, findings: list[Finding], problems: list[str], failed: int) -> None:
     rows = [
-        (f.route, "ok" if f.ok else "FAILED", f.says, str(f.status), number(f.milliseconds, "ms"))
+        (f.route, "ok" if f.ok else "FAILED", str(f.status), f.says, number(f.milliseconds, "ms"))
         for f in findings
     ]
-    print_table(("route", "", "answer", "status", "time"), rows, left=3)
+    print_table(("route", "verdict", "status", "answer", "time"), rows, left=4)
     for problem in problems:
         typer.echo(f"warning: {problem}")
     verdict = f"{failed} of {len(findings)} routes failed" if failed else "every route answers"

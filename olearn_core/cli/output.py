@@ -14,13 +14,15 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 NOTHING = "-"
+WIDE = 160
 
 
 def console(*, to_stderr: bool = False) -> Console:
-    """Return the terminal."""
+    """Return the terminal, or what stands for it where another program reads."""
     from rich.console import Console
 
-    return Console(stderr=to_stderr, highlight=False)
+    terminal = Console(stderr=to_stderr, highlight=False)
+    return terminal if terminal.is_terminal else Console(stderr=to_stderr, width=WIDE)
 
 
 def print_json(data: Any) -> None:
@@ -44,7 +46,7 @@ def print_table(
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(box=SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, title=title, title_justify="left", padding=(0, 1, 0, 0))
     for place, column in enumerate(columns):
         table.add_column(column, justify="left" if place < left else "right", overflow="fold")
     for row in rows:
@@ -72,8 +74,8 @@ def number(value: float | None, unit: str, digits: int = 0) -> str | None:
 
 
 def usd(value: float | None) -> str | None:
-    """Return an amount of money to four significant digits."""
-    return None if value is None else f"${value:.4g}"
+    """Return an amount of money to a thousandth of a cent."""
+    return None if value is None else f"${value:.5f}"
 
 
 def when(timestamp: str | None) -> str | None:

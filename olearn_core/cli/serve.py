@@ -39,6 +39,7 @@ def serve(config: ConfigFile = None, host: Host = None, port: Port = None) -> No
 def log_to_stderr(level: str) -> None:
     """Send the log of this process to standard error."""
     logging.basicConfig(level=level, format=LOG_FORMAT, stream=sys.stderr, force=True)
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it greets at each start
 
 
 async def _serve(settings: Settings) -> None:

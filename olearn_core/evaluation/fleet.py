@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +17,9 @@ TASK_TYPES = ("code", "extract", "plan", "search", "summarise", "translate")
 
 JOINS_AT = 0.30
 DEGRADES_AT = 0.50
-DEGRADED_SUCCESS = 0.05
-DEGRADED_SLOWNESS = 2.0
+DEGRADED_SUCCESS = 0.02
+DEGRADED_SLOWNESS = 3.0
+ELSEWHERE = (0.25, 0.45)
 
 LATENCY_SCALE_MS = 8_000.0
 COST_SCALE_USD = 0.03
@@ -25,19 +27,32 @@ NOISE = 0.25
 QUALITY_OF_SUCCESS, QUALITY_OF_FAILURE = 0.90, 0.25
 
 
-# Success rates of each agent in its specialities; elsewhere it succeeds seldom.
-SPECIALITIES: dict[str, dict[str, float]] = {
-    "analyst": {"extract": 0.95},
-    "archivist": {"search": 0.94, "extract": 0.85},
-    "coder": {"code": 0.94},
-    "intern": {},
-    "linguist": {"translate": 0.78},
-    "planner": {"plan": 0.94},
-    "polyglot": {"summarise": 0.97, "translate": 0.97},
-    "writer": {"summarise": 0.78},
-}
-ELSEWHERE = (0.25, 0.45)
-AGENTS = tuple(SPECIALITIES)
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """
+    What kind of agent it is.
+
+    :param specialities: success rates there; elsewhere it succeeds seldom
+    :param latency_ms: usual latency, likewise its cost
+    """
+
+    name: str
+    specialities: Mapping[str, float]
+    latency_ms: float
+    cost_usd: float
+
+
+PROFILES = (
+    Profile("analyst", {"extract": 0.95}, 1_200, 0.004),
+    Profile("archivist", {"search": 0.94, "extract": 0.90}, 1_800, 0.006),
+    Profile("coder", {"code": 0.94}, 2_400, 0.010),
+    Profile("intern", {}, 500, 0.001),
+    Profile("linguist", {"translate": 0.78}, 900, 0.003),
+    Profile("planner", {"plan": 0.94}, 2_200, 0.009),
+    Profile("polyglot", {"summarise": 0.97, "translate": 0.97}, 1_400, 0.006),
+    Profile("writer", {"summarise": 0.78}, 1_100, 0.004),
+)
+AGENTS = tuple(profile.name for profile in PROFILES)
 NEWCOMER = AGENTS.index("polyglot")
 DEGRADED = AGENTS.index("analyst")
 
@@ -59,8 +74,9 @@ class Fleet:
         self.size = size
         self.joins_at = round(JOINS_AT * size)
         self.degrades_at = round(DEGRADES_AT * size)
-        self.latency_ms = rng.uniform(500.0, 2_500.0, len(AGENTS))
-        self.cost_usd = rng.uniform(0.001, 0.010, len(AGENTS))
+        vary = rng.uniform(0.8, 1.25, (2, len(AGENTS)))
+        self.latency_ms = np.array([profile.latency_ms for profile in PROFILES]) * vary[0]
+        self.cost_usd = np.array([profile.cost_usd for profile in PROFILES]) * vary[1]
         self.skill = _skills(rng)
         self.tasks = rng.integers(len(TASK_TYPES), size=size)
         self._draw(rng)
@@ -140,7 +156,7 @@ def utility(
 def _skills(rng: np.random.Generator) -> FloatArray:
     """Return success rates, shape (task types, agents)."""
     skill: FloatArray = rng.uniform(*ELSEWHERE, (len(TASK_TYPES), len(AGENTS)))
-    for agent, specialities in enumerate(SPECIALITIES.values()):
-        for task_type, success in specialities.items():
+    for agent, profile in enumerate(PROFILES):
+        for task_type, success in profile.specialities.items():
             skill[TASK_TYPES.index(task_type), agent] = success
     return skill

@@ -74,6 +74,10 @@ class CellFinder:
         """Whether so many groups are known that a new finder should take over."""
         return len(self._groups) >= KNOWN_GROUPS
 
+    def known(self, key: GroupKey) -> int | None:
+        """Return the number of a group that was asked for before, else None."""
+        return self._spelt.get(key)
+
     def group(self, key: GroupKey) -> int:
         """
         Return the group's number.

@@ -85,8 +85,10 @@ class ShardLoader:
         stored = await self._store.hashes(shard_id, part)
         since.extend(_hashes(stored.deltas))
         window = DedupWindow(most)
+        piece = max(1_000, most // 64)  # small against the window, which is bounded by pieces
         for hashes in (*_hashes(stored.segments), *since):
-            window.remember(np.sort(hashes))
+            for start in range(0, len(hashes), piece):
+                window.remember(np.sort(hashes[start : start + piece]))
         return window
 
 

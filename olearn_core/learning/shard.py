@@ -11,7 +11,7 @@ import numpy as np
 
 from olearn_core.config import LearningSettings
 from olearn_core.learning.cells import NO_ROW, CellFinder
-from olearn_core.learning.dedup import DedupWindow, as_hashes
+from olearn_core.learning.dedup import DedupWindow
 from olearn_core.learning.reading import Reader, Slice
 from olearn_core.learning.tick import SinceBases, Tick
 from olearn_core.sources.source import Partition, Record
@@ -138,7 +138,7 @@ class Shard:
 
     def _admitted(self, read: Slice, batch: OutcomeBatch, tick: Tick) -> BoolArray:
         """Drop what was seen before; ratings that come alone have a window of their own."""
-        hashes = as_hashes(read.digests)
+        hashes = read.hashes
         alone = np.isnan(batch.success)
         fresh = np.zeros(len(hashes), dtype=np.bool_)
         fresh[~alone] = self.state.executions.admit(hashes[~alone])
@@ -171,7 +171,7 @@ class Shard:
         tick: Tick,
     ) -> None:
         executed = fresh & ~np.isnan(batch.success)
-        joined = executed & np.array(read.joined, dtype=np.bool_)
+        joined = executed & read.joined
         tick.counts["samples"] += int(fresh.sum())
         tick.counts["executions"] += int(executed.sum())
         tick.counts["success_milli"] += int(batch.success[executed].sum() * 1_000)

@@ -6,9 +6,11 @@ import hashlib
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 import numpy as np
 
+from olearn_core.errors import EventError
 from olearn_core.learning.dedup import HashArray
 from olearn_core.statistics import IntArray
 
@@ -76,6 +78,16 @@ class Tick:
     dead_letters: list[DeadLetter] = field(default_factory=list)
     skipped_offsets: list[int] = field(default_factory=list)
     fold_seconds: float = 0.0
+
+    def refuse(self, offset: int, value: bytes | None, error: EventError) -> None:
+        """Note a record that cannot be learned."""
+        self.dead_letters.append(dead_letter(offset, value, error.reason, error.pointer))
+        self.skipped_offsets.append(offset)
+
+    def sort_refused(self) -> None:
+        """Bring what was refused into the order of the log."""
+        self.dead_letters.sort(key=attrgetter("offset"))
+        self.skipped_offsets.sort()
 
     @property
     def touched_rows(self) -> IntArray:

@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from olearn_core.errors import CorruptArtifactError, NotReadyError, OlearnError
+from olearn_core.errors import CorruptArtifactError, NotReadyError, OlearnError, StorageError
 from olearn_core.learning.loading import apply
 from olearn_core.models import Policy, Predictor
 from olearn_core.statistics import Statistics, to_bytes
@@ -79,7 +79,10 @@ class VersionKeeper:
         new = await asyncio.to_thread(self._encoded, tables, adjusted, offsets)
         saved = await self.store.save(new)
         artifacts = {version.model_type: version.artifact for version in new}
-        await asyncio.to_thread(self._exporter.write, saved, artifacts)
+        try:
+            await asyncio.to_thread(self._exporter.write, saved, artifacts)
+        except OSError as error:
+            raise StorageError(f"saved in the database, but not as files: {error}") from error
         return saved
 
     async def save_if_learned(self) -> list[ModelVersion]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
 
 from olearn_core.errors import TokenError
 from olearn_core.events import (
+    NAME_LENGTH,
     Outcome,
     checked_name,
     decode_outcome,
@@ -26,11 +27,18 @@ class Intake:
     Checks an outcome as the learner will, completes it and appends it to the log.
 
     :param keys: gives the keys that decisions are signed with
+    :param context_keys: whose values become names of cells
     """
 
-    def __init__(self, publisher: Publisher, keys: Callable[[], Mapping[int, SigningKey]]) -> None:
+    def __init__(
+        self,
+        publisher: Publisher,
+        keys: Callable[[], Mapping[int, SigningKey]],
+        context_keys: Iterable[str] = (),
+    ) -> None:
         self._publisher = publisher
         self._keys = keys
+        self._context_keys = frozenset(context_keys)
 
     async def accept(self, body: bytes, tenant: str, event_id: str | None = None) -> str:
         """
@@ -42,7 +50,7 @@ class Intake:
         :raises SourceError: where the log does not take it
         """
         outcome = decode_outcome(body)
-        _check(outcome)
+        self._check(outcome)
         fields = _fields(body)
         fields["tenant_id"] = tenant
         fields["event_id"] = outcome.event_id or event_id or uuid.uuid4().hex
@@ -50,8 +58,18 @@ class Intake:
             fields["timestamp"] = utc_now()
         elif "timestamp" not in fields:
             fields["timestamp"] = outcome.timestamp
-        await self._publisher.publish(self._key(outcome, fields), encode_outcome(fields))
+        completed = encode_outcome(fields)
+        decode_outcome(completed)  # what we added may be too long, or make the whole so
+        await self._publisher.publish(self._key(outcome, fields), completed)
         return str(fields["event_id"])
+
+    def _check(self, outcome: Outcome) -> None:
+        checked_name(outcome.agent_name or "", "/agent_name")
+        checked_name(outcome.task, "/task_type")
+        context, _ = read_context(outcome.raw_context)
+        for key in self._context_keys & context.keys():
+            if isinstance(text := context[key], str):
+                checked_name(text[:NAME_LENGTH], f"/context/{key}")
 
     def _key(self, outcome: Outcome, fields: Mapping[str, Any]) -> str:
         """Repeats, and the parts of one decision's outcome, share a partition."""
@@ -59,12 +77,6 @@ class Intake:
             return verify(self._keys(), outcome.decision_id or "").nonce.hex()
         except TokenError:
             return f"{fields['tenant_id']}/{fields['event_id']}"
-
-
-def _check(outcome: Outcome) -> None:
-    checked_name(outcome.agent_name or "", "/agent_name")
-    checked_name(outcome.task, "/task_type")
-    read_context(outcome.raw_context)
 
 
 def _fields(body: bytes) -> dict[str, Any]:

@@ -95,7 +95,7 @@ class KafkaSource(Source):
         stack.push_async_callback(self._consumer.stop)
         try:
             await self._consumer.start()
-        except (KafkaError, OSError) as error:
+        except (KafkaError, OSError, ValueError) as error:
             raise SourceError(f"cannot reach Kafka at {servers}: {error}") from error
 
     async def fetch(

@@ -38,7 +38,7 @@ class KafkaPublisher(Publisher):
         stack.push_async_callback(self._producer.stop)
         try:
             await self._producer.start()
-        except (KafkaError, OSError) as error:
+        except (KafkaError, OSError, ValueError) as error:
             servers = self._settings.bootstrap_servers
             raise SourceError(f"cannot reach Kafka at {servers}: {error}") from error
 

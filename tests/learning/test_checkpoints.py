@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from olearn_core.storage.database import Database
+from olearn_core.storage.tables import dead_letters
 from tests.support import oracle
-from tests.support.events import outcome, rfc3339, stream
+from tests.support.events import POISON, outcome, rfc3339, stream
 from tests.support.services import cells_of
 from tests.support.workers import (
     NOW,
+    PARTITION,
     WrittenLog,
     assert_ledger_chains,
+    bundled_columns,
     learning,
     ledger_rows,
     stored,
@@ -124,3 +129,84 @@ async def test_the_ledger_says_what_every_update_did(database: Database) -> None
     assert row["details"] == {"not_taught": 1}
     assert row["reference_at"] == NOW
     assert row["metrics_after"] == {"mean_success": 0.5}
+
+
+async def test_a_restart_keeps_the_window_of_ids_within_its_bound(database: Database) -> None:
+    log = WrittenLog()
+    log.write(*(outcome(event_id=str(i)) for i in range(20_000)))
+    options = {"dedup_ids": 4_000, "base_interval_seconds": 1e-9}
+    async with learning(database, log, checkpoint_interval_seconds=0.5, **options) as rig:
+        await rig.caught_up()
+    log.write(*(outcome(event_id=str(i)) for i in range(17_000, 20_000)))
+    async with learning(database, log, **options) as rig:
+        assert len((await rig.loader.load(PARTITION)).executions) <= 6_000
+    async with learning(database, log, **options) as rig:
+        await rig.caught_up()
+        assert rig.shard.counters()["duplicates"] == 3_000
+        assert rig.table.totals()["executions"] == 20_000
+
+
+async def test_sums_of_a_plugin_that_is_disabled_for_a_while_are_kept(database: Database) -> None:
+    columns = bundled_columns()
+    few = [column for column in columns if not column.name.startswith(("cost", "ln_cost"))]
+    log = WrittenLog()
+    log.write(at(1, "with", cost_usd=0.5))
+    async with learning(database, log, columns=columns) as rig:
+        await rig.caught_up()
+    log.write(at(1, "without", cost_usd=0.25))
+    async with learning(database, log, columns=few, base_interval_seconds=1e-9) as rig:
+        await rig.caught_up()
+        assert rig.table.totals()["executions"] == 2
+    log.write(at(1, "with again", cost_usd=0.125))
+    async with learning(database, log, columns=columns) as rig:
+        await rig.caught_up()
+        assert rig.table.totals()["cost"] == 625_000
+        assert rig.table.totals()["executions"] == 3
+
+
+async def test_dead_letters_are_written_with_the_offsets_once(database: Database) -> None:
+    log = WrittenLog()
+    log.write(*POISON, outcome(event_id="good"))
+    async with learning(database, log, checkpoint_interval_seconds=1_000) as rig:
+        await rig.learned(len(POISON))
+        assert await letters(database) == []
+        await rig.crash()
+    for _ in range(2):
+        async with learning(database, log) as rig:
+            await rig.caught_up()
+    written = await letters(database)
+    assert [letter["offset"] for letter in written] == list(range(len(POISON)))
+    assert [bytes(letter["payload_head"]) for letter in written] == list(POISON)
+    assert all(letter["reason"] for letter in written)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        rb'{"agent_name": "a", "status": "\u0000"}',
+        rb'{"agent_name": "a", "status": "\ud800"}',
+        rb'{"agent_name": "\u0000", "status": "success"}',
+        rb'{"agent_name": "a", "status": "success", "context": {"\u0000": 1, "domain": "\ud83d"}}',
+        rb'{"agent_name": "a", "status": "success", "context": {"domain": "\u0000"}}',
+        rb'{"agent_name": "a", "status": "success", "tenant_id": "\u0000"}',
+        rb'{"agent_name": "a", "status": "success", "event_id": "\ud800\u0000"}',
+        b'{"agent_name": "a", "status": "success", "task_type": "' + b"\xed\xa0\x80" + b'"}',
+        b"\x00" * 5_000,
+        b"[" * 100_000,
+    ],
+)
+async def test_no_bytes_of_an_event_can_keep_the_database_from_a_checkpoint(
+    database: Database, record: bytes
+) -> None:
+    log = WrittenLog()
+    log.write(record, outcome(event_id="next"))
+    async with learning(database, log) as rig:
+        await rig.caught_up()
+        assert rig.table.totals()["executions"] in (1, 2)
+        assert not rig.worker.problems
+
+
+async def letters(database: Database) -> list[Any]:
+    async with database.read() as connection:
+        rows = await connection.execute(select(dead_letters).order_by(dead_letters.c.offset))
+        return list(rows.mappings())
