@@ -34,15 +34,14 @@ def settings(folder: Path, bootstrap: str, topic: str, group: str) -> Settings:
     )
 
 
-async def learn(settings: Settings, partitions: int, events: int) -> dict[str, Any]:
+async def learn(settings: Settings, events: int) -> dict[str, Any]:
     """Learn all events; the time runs from all partitions loaded to all events committed."""
     async with AsyncExitStack() as stack:
         service = await Service.open(settings, stack)
         gc.freeze()  # as `olearn serve` does
         stop = asyncio.Event()
         running = asyncio.create_task(service.run(stop))
-        while len(service.worker.shards) < partitions:
-            await asyncio.sleep(WATCH_SECONDS)
+        await service.worker.loaded.wait()
         before, watch = _learned(service), Stopwatch()
         while _committed(service) < events:
             await asyncio.sleep(WATCH_SECONDS)
@@ -64,7 +63,7 @@ def _committed(service: Service) -> int:
 
 
 if __name__ == "__main__":
-    bootstrap, topic, partitions, events, group = sys.argv[1:]
+    bootstrap, topic, events, group = sys.argv[1:]
     with tempfile.TemporaryDirectory() as folder:
         made = settings(Path(folder), bootstrap, topic, group)
-        print(json.dumps(asyncio.run(learn(made, int(partitions), int(events)))))
+        print(json.dumps(asyncio.run(learn(made, int(events)))))

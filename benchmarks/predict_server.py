@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import socket
 import sys
 import tempfile
 from contextlib import AsyncExitStack
@@ -34,15 +35,12 @@ async def _parse_only(request: Request) -> Response:
 
 
 async def _serve(app: Starlette) -> None:
-    config = uvicorn.Config(app, port=0, log_config=None, access_log=False, lifespan="off")
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
     gc.freeze()  # as `olearn serve` does
-    serving = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
-    print(server.servers[0].sockets[0].getsockname()[1], flush=True)
-    asyncio.get_running_loop().add_reader(sys.stdin, _answer, server)
-    await serving
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        print(listening.getsockname()[1], flush=True)
+        asyncio.get_running_loop().add_reader(sys.stdin, _answer, server)
+        await server.serve(sockets=[listening])
 
 
 def _answer(server: uvicorn.Server) -> None:

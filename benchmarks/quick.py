@@ -57,11 +57,10 @@ def learning_rounds(folder: Path) -> list[Round]:
     with pinned(cores()[1]), Tansu(folder) as broker:
         server = broker.bootstrap
         asyncio.run(events.fill(server, TOPIC, PARTITIONS, EVENTS))
-        topic = (server, TOPIC, PARTITIONS, EVENTS)
         return [
             {
-                "bare": measured("bare_loop", *topic),
-                "full": measured("full_worker", *topic, f"benchmark-{number}"),
+                "bare": measured("bare_loop", server, TOPIC, PARTITIONS, EVENTS),
+                "full": measured("full_worker", server, TOPIC, EVENTS, f"benchmark-{number}"),
             }
             for number in range(LEARNING_ROUNDS)
         ]

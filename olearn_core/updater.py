@@ -142,7 +142,7 @@ class ModelUpdater:
     def _run(self) -> None:
         try:
             asyncio.run(self._serve())
-        except BaseException as error:  # noqa: BLE001 - handed to the thread that waits
+        except BaseException as error:
             if self._ready.done():
                 logger.exception("the updater has ended")
             else:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from olearn_plugins.estimates import Z90, FloatArray, Grid
+from olearn_core import FloatArray
+from olearn_plugins.estimates import Z90, Grid
 from olearn_plugins.pooling import Moments, Prior, pool
 
 PRIOR = Prior(mean=7.0, variance=1.0)

@@ -149,7 +149,7 @@ async def test_postgres_keeps_its_data_when_it_ends(
 
 
 async def _execute(url: str, *statements: str) -> object:
-    """Run statements in one transaction and return the first value of the last one, if it has rows."""
+    """Run statements in one transaction; return the first value of the last one with rows."""
     engine = create_async_engine(url)
     try:
         async with engine.begin() as connection:

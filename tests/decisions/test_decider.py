@@ -97,7 +97,9 @@ async def test_excluded_agents_are_not_chosen(service: Service) -> None:
 async def test_another_tenant_s_agents_are_no_candidates(service: Service) -> None:
     with pytest.raises(NotFoundError):
         service.decider.decide(ask(tenant="acme"))
-    assert service.decider.law(ask(tenant="acme", eligible=["good"])).probabilities.tolist() == [1.0]
+    assert service.decider.law(ask(tenant="acme", eligible=["good"])).probabilities.tolist() == [
+        1.0
+    ]
 
 
 async def test_the_token_says_what_was_decided(service: Service) -> None:

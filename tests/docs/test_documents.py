@@ -82,7 +82,7 @@ def test_python_of_the_documents_runs(document: str, service: Running) -> None:
 def test_the_guides_plugin_is_whole() -> None:
     (source,) = [b for b in blocks("docs/ONLINE_LEARNING.md", "python") if "hookimpl" in b]
     module = types.ModuleType("timeout_rate")
-    exec(source, module.__dict__)  # noqa: S102 - the document is ours
+    exec(source, module.__dict__)
     plugins = Plugins.found()
     assert plugins.register(module, "timeout-rate").problem is None
     models = plugins.models("agent_selection", {"timeout_prediction": {"strategy": "exponential"}})

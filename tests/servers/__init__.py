@@ -25,7 +25,7 @@ class ServerError(Exception):
 
 
 class Server(ABC):
-    """A process that listens on a loopback port and writes its output to ``<folder>/<name>.log``."""
+    """A process that listens on a loopback port and logs to ``<folder>/<name>.log``."""
 
     name: str
     start_seconds = 60.0
@@ -44,7 +44,7 @@ class Server(ABC):
 
     @abstractmethod
     def _answers(self) -> bool:
-        """Tell whether the server answers a request of its own protocol; must not block for long."""
+        """Tell whether the server answers a request of its protocol; must not block for long."""
 
     def _popen_options(self) -> dict[str, Any]:
         return {}
