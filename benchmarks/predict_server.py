@@ -35,7 +35,11 @@ async def _parse_only(request: Request) -> Response:
 
 
 async def _serve(app: Starlette) -> None:
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app, log_config=None, access_log=False, lifespan="off", timeout_keep_alive=60
+        )
+    )
     gc.freeze()  # as `olearn serve` does
     with socket.create_server(("127.0.0.1", 0)) as listening:
         print(listening.getsockname()[1], flush=True)

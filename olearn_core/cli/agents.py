@@ -1,6 +1,5 @@
 """`olearn agents`: what is known of each agent."""
 
-# ruff: noqa: PLC0415 - imports inside functions keep `olearn --help` quick
 from __future__ import annotations
 
 import asyncio

@@ -1,6 +1,5 @@
 """`olearn config`: what is configured."""
 
-# ruff: noqa: PLC0415 - imports inside functions keep `olearn --help` quick
 from __future__ import annotations
 
 import json

@@ -1,6 +1,5 @@
 """`olearn demo`: watch a service learn a simulated fleet."""
 
-# ruff: noqa: PLC0415 - imports inside functions keep `olearn --help` quick
 from __future__ import annotations
 
 import asyncio

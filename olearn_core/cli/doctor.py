@@ -1,6 +1,5 @@
 """`olearn doctor`: is a running service well?"""
 
-# ruff: noqa: PLC0415 - imports inside functions keep `olearn --help` quick
 from __future__ import annotations
 
 import asyncio

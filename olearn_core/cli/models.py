@@ -1,6 +1,5 @@
 """`olearn models`: the models of a running service and their versions."""
 
-# ruff: noqa: PLC0415 - imports inside functions keep `olearn --help` quick
 from __future__ import annotations
 
 import asyncio

@@ -1,6 +1,5 @@
 """What commands print: tables for people, JSON for programs, one line for a mistake."""
 
-# ruff: noqa: PLC0415 - imports inside functions keep `olearn --help` quick
 from __future__ import annotations
 
 import json

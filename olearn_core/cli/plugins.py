@@ -1,6 +1,5 @@
 """`olearn plugins`: what is installed."""
 
-# ruff: noqa: PLC0415 - imports inside functions keep `olearn --help` quick
 from __future__ import annotations
 
 import logging

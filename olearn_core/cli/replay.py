@@ -1,6 +1,5 @@
 """`olearn replay`: send a file of recorded tasks as outcomes."""
 
-# ruff: noqa: PLC0415 - imports inside functions keep `olearn --help` quick
 from __future__ import annotations
 
 import asyncio

@@ -1,6 +1,5 @@
 """`olearn serve`: learn and answer until told to stop."""
 
-# ruff: noqa: PLC0415 - imports inside functions keep `olearn --help` quick
 from __future__ import annotations
 
 import asyncio
@@ -39,7 +38,9 @@ def serve(config: ConfigFile = None, host: Host = None, port: Port = None) -> No
 def log_to_stderr(level: str) -> None:
     """Send the log of this process to standard error."""
     logging.basicConfig(level=level, format=LOG_FORMAT, stream=sys.stderr, force=True)
-    logging.getLogger("alembic").setLevel(logging.WARNING)  # it greets at each start
+    if level != "DEBUG":
+        for library in ("aiokafka", "alembic", "uvicorn"):
+            logging.getLogger(library).setLevel(logging.WARNING)  # they tell of every step
 
 
 async def _serve(settings: Settings) -> None:

@@ -192,6 +192,15 @@ class Worker:
         else:
             self.problems.pop(SOURCE, None)
             self._batcher.add({p: batch for p, batch in records.items() if p in self.shards})
+            if beyond := self._beyond_the_end():
+                self._stop_shards(OutOfRangeError(beyond))
+
+    def _beyond_the_end(self) -> dict[Partition, int]:
+        """Return shards that stand where the log has never been: it was made anew."""
+        ends = ((s, self._source.end_offset(s.partition)) for s in self.shards.values())
+        return {
+            s.partition: s.next_offset for s, end in ends if end is not None and end < s.next_offset
+        }
 
     def _stop_shards(self, error: OutOfRangeError) -> None:
         """The log is not the one whose offsets are stored: learning on would be a guess."""

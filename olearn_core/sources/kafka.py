@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -116,13 +116,11 @@ class KafkaSource(Source):
         """Return the earliest or the latest offset, as configured."""
         if self._settings.start == "earliest":
             return await self.earliest_offset(partition)
-        ends = await self._client.end_offsets([_theirs(partition)])
-        return int(ends[_theirs(partition)])
+        return await _asked(self._client.end_offsets, partition)
 
     async def earliest_offset(self, partition: Partition) -> int:
         """Return the log's first offset."""
-        starts = await self._client.beginning_offsets([_theirs(partition)])
-        return int(starts[_theirs(partition)])
+        return await _asked(self._client.beginning_offsets, partition)
 
     def resume(self, partition: Partition, offset: int) -> None:
         """Seek, then resume."""
@@ -142,7 +140,10 @@ class KafkaSource(Source):
 
     def end_offset(self, partition: Partition) -> int | None:
         """Return the high watermark of the last fetch."""
-        end = self._client.highwater(_theirs(partition))
+        theirs = _theirs(partition)
+        if theirs not in self._client.assignment():
+            return None
+        end = self._client.highwater(theirs)
         return None if end is None else int(end)
 
 
@@ -163,6 +164,17 @@ class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         """Let the owner save."""
         await self._listener.revoked([_ours(partition) for partition in revoked])
+
+
+async def _asked(
+    query: Callable[[list[TopicPartition]], Awaitable[dict[TopicPartition, int]]],
+    partition: Partition,
+) -> int:
+    try:
+        offsets = await query([_theirs(partition)])
+    except KafkaError as error:
+        raise SourceError(f"Kafka does not tell its offsets: {error}") from error
+    return int(offsets[_theirs(partition)])
 
 
 def _ours(partition: TopicPartition) -> Partition:

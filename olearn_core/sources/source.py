@@ -89,7 +89,11 @@ class Source(ABC):
 
     @abstractmethod
     async def first_offset(self, partition: Partition) -> int:
-        """Return where a partition that nobody has read begins for us."""
+        """
+        Return where a partition that nobody has read begins for us.
+
+        :raises SourceError: where the log does not tell
+        """
 
     @abstractmethod
     async def earliest_offset(self, partition: Partition) -> int:

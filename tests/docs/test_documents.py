@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import re
 import subprocess
 import sys
@@ -10,7 +11,6 @@ import types
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx2
 import numpy as np
 import pytest
 
@@ -20,7 +20,7 @@ from olearn_core.config import OLDER_NAMES
 from olearn_core.models import Query
 from olearn_core.models.sums import Sums
 from olearn_core.plugins import Plugins
-from tests.docs.running import Running, running_service
+from tests.cli.serving import Serving, environment
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = ["README.md", "docs/QUICKSTART.md", "docs/ONLINE_LEARNING.md"]
@@ -36,47 +36,43 @@ def blocks(document: str, language: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with running_service(tmp_path_factory.mktemp("documents")) as running:
-        yield running
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    with Serving(tmp_path_factory.mktemp("documents")) as serving:
+        yield serving
+
+
+def run(command: list[str], service: Serving, **more: str) -> None:
+    """Run a command where its users would: in the service's folder, with its address."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    result = subprocess.run(
+        command,
+        cwd=service.folder,
+        env=environment(PATH=path, OLEARN_URL=service.url, **more),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert result.returncode == 0, f"{command[-1]}\n{result.stdout}\n{result.stderr}"
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
-def test_shell_commands_of_the_documents_succeed(document: str, service: Running) -> None:
+def test_shell_commands_of_the_documents_succeed(document: str, service: Serving) -> None:
     for block in blocks(document, "bash"):
         lines = [line for line in block.splitlines() if not line.startswith(ELSEWHERE)]
-        script = PRELUDE + "\n".join(lines).replace("127.0.0.1:8000", service.address)
-        result = subprocess.run(
-            ["bash", "-c", script],
-            cwd=service.folder,
-            env=service.environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert result.returncode == 0, f"{script}\n{result.stdout}\n{result.stderr}"
+        script = PRELUDE + "\n".join(lines).replace("http://127.0.0.1:8000", service.url)
+        run(["bash", "-c", script], service)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
-def test_python_of_the_documents_runs(document: str, service: Running) -> None:
+def test_python_of_the_documents_runs(document: str, service: Serving) -> None:
     for block in blocks(document, "python"):
         if "hookimpl" in block:
             continue  # the plugin has a test of its own
-        script = block.replace("127.0.0.1:8000", service.address)
-        environment = service.environment | {
-            "OLEARN_DATABASE__URL": f"sqlite+aiosqlite:///{service.folder}/in-process.db"
-        }
-        result = subprocess.run(
-            [sys.executable, "-W", "error", "-c", script],
-            cwd=service.folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert result.returncode == 0, result.stderr
+        script = block.replace("http://127.0.0.1:8000", service.url)
+        database = f"sqlite+aiosqlite:///{service.folder}/in-process.db"
+        command = [sys.executable, "-W", "error", "-c", script]
+        run(command, service, OLEARN_DATABASE__URL=database)
 
 
 def test_the_guides_plugin_is_whole() -> None:
@@ -135,7 +131,3 @@ def test_the_architectures_floors_are_those_that_are_enforced() -> None:
         name = entry.stem
         if not name.startswith("__") and (entry.suffix == ".py" or entry.is_dir()):
             assert f"`{name}`" in text, name
-
-
-def test_the_documented_service_answers(service: Running) -> None:
-    assert httpx2.get(f"http://{service.address}/readyz").status_code == 200
