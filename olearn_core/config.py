@@ -56,7 +56,7 @@ class ApiSettings(Section):
 class DatabaseSettings(Section):
     """Where everything is kept."""
 
-    url: str = "sqlite+aiosqlite:///olearn.db"
+    url: str = Field(default="sqlite+aiosqlite:///olearn.db", repr=False)
     upgrade_on_start: bool | None = None
     sqlite_synchronous: Literal["FULL", "NORMAL"] = "FULL"
     pool_size: int = Field(default=5, ge=1)
@@ -243,8 +243,9 @@ def masked(settings: Settings) -> dict[str, Any]:
 
 
 def masked_url(url: str) -> str:
-    """Return a database URL without its password."""
-    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", url)
+    """Return a database URL without its password, wherever it stands."""
+    url = re.sub(r"(://[^:/@]*):.*@", r"\1:***@", url)
+    return re.sub(r"([?&][^=&]*(?:password|passwd|secret|key)[^=&]*)=[^&]*", r"\1=***", url)
 
 
 def _refuse_unknown_sections(environ: Mapping[str, str]) -> None:

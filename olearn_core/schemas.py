@@ -38,10 +38,16 @@ class Body(BaseModel):
 
 
 class PredictRequest(Body):
-    """Ask which agents suit a task."""
+    """
+    Ask which agents suit a task.
 
-    task_type: Name = "default"
-    context: dict[str, Any] = {}
+    Older clients send nulls and keys of their own: here both count as nothing.
+    """
+
+    model_config = ConfigDict(extra="ignore")
+
+    task_type: Name | None = None
+    context: dict[str, Any] | None = None
     top_k: int = Field(default=3, ge=1, le=10)
 
 

@@ -11,7 +11,6 @@ import asyncio
 import logging
 import os
 import socket
-import time
 from contextlib import AsyncExitStack
 from enum import StrEnum
 from typing import Self
@@ -83,7 +82,7 @@ class Service:
         shards = ShardStore(database)
         self.source, self.publisher = _log(settings, database, leases)
         self.metrics_publisher = _metrics_publisher(settings)
-        self.intake = Intake(self.publisher, self.keys.all, settings.learning.context_keys)
+        self.intake = Intake(self.publisher)
         self.view = View(shards, AdjustmentStore(database), self.models.column_names)
         self.worker = self._worker(shards)
         self.view.follow(self.worker)
@@ -193,8 +192,8 @@ class Service:
 
     async def _farewell(self) -> None:
         try:
-            await self.worker.mirror()
             await self.versions.save_if_learned()
+            await self.worker.mirror()
         except (OlearnError, SQLAlchemyError, OSError) as error:
             logger.warning("no version saved at shutdown: %s", brief(error))
 
@@ -212,11 +211,6 @@ class Service:
         return (
             self.state == RunState.RUNNING and self.view.as_of > 0 and self.worker.loaded.is_set()
         )
-
-    @property
-    def age_seconds(self) -> float:
-        """How old the view is."""
-        return time.time() - self.view.as_of
 
 
 def _log(settings: Settings, database: Database, leases: Leases) -> tuple[Source, Publisher]:

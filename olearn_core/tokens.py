@@ -99,6 +99,20 @@ def verify(keys: Mapping[int, SigningKey], token: str) -> Decided:
     return Decided(*fields, *_names(payload[_HEAD.size :]))
 
 
+def partition_key(tenant: str, event_id: str, decision_id: str | None = None) -> str:
+    """
+    Return the key of an outcome in a log of several partitions.
+
+    Repeats of an event, and all parts of one decision's outcome, have equal keys.
+    """
+    try:
+        payload, _ = _split(decision_id or "")
+    except TokenError:
+        return f"{tenant}/{event_id}"
+    nonce: bytes = _HEAD.unpack_from(payload)[2]
+    return nonce.hex()
+
+
 def _split(token: str) -> tuple[bytes, bytes]:
     try:
         text = token.encode()

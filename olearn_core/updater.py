@@ -122,8 +122,7 @@ class ModelUpdater:
             except NotFoundError:
                 return []
             return [(agent, score) for agent, score, _ in decision.ranked]
-        _, agents, _ = service.view.exact(DEFAULT)
-        query = Query(task_type, tuple(agents), context)
+        query = Query(task_type, tuple(service.decider.known_agents(DEFAULT)), context)
         estimate = service.decider.estimate(model_type, DEFAULT, query)
         pairs = zip(query.agents, estimate.mean.tolist(), strict=True)
         lower_is_better = model_type in ("latency_prediction", "cost_prediction")

@@ -6,6 +6,7 @@ import time
 
 from olearn_core.api.operation import Call
 from olearn_core.decisions.decider import Decision, Question
+from olearn_core.events import DEFAULT
 from olearn_core.models import Query
 from olearn_core.schemas import (
     AgentEstimate,
@@ -23,7 +24,7 @@ from olearn_core.times import now_rfc3339, rfc3339
 async def predict_agent_selection(call: Call) -> PredictResponse:
     """Draw an agent and show the best others beside it."""
     asked: PredictRequest = call.body
-    question = Question(call.tenant, asked.task_type, asked.context)
+    question = Question(call.tenant, asked.task_type or DEFAULT, asked.context or {})
     return _ranking(call.service.decider.decide(question), asked.top_k)
 
 
@@ -47,7 +48,7 @@ async def predict(call: Call) -> EstimateResponse:
     """Tell what each agent would bring, with the interval of that belief."""
     asked: EstimateRequest = call.body
     service, model_type = call.service, call.request.path_params["model_type"]
-    agents = tuple(dict.fromkeys(asked.agents or service.view.exact(call.tenant)[1]))
+    agents = tuple(dict.fromkeys(asked.agents or service.decider.known_agents(call.tenant)))
     query = Query(asked.task_type, agents, asked.context)
     estimate = service.decider.estimate(model_type, call.tenant, query)
     arrays = (estimate.mean, estimate.low, estimate.high, estimate.sd, estimate.effective_n)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +19,7 @@ from olearn_core.errors import NotFoundError
 from olearn_core.learning.view import View
 from olearn_core.models import Choice, Estimate, Predictor, Query, Sums, Utility
 from olearn_core.plugins import Models
-from olearn_core.statistics import FloatArray, Weighting
+from olearn_core.statistics import OTHER, FloatArray, Weighting
 from olearn_core.statistics.buckets import DAY_SECONDS
 from olearn_core.tokens import NONCE_BYTES, Decided, SigningKey, eligible_hash, sign
 
@@ -119,6 +120,9 @@ class Decider:
         self._key = key
         self._clock = clock
         self._by_component = {p.component: p for p in models.predictors if p.component}
+        self._reads_context = models.policy.reads_context or any(
+            predictor.reads_context for predictor in models.predictors
+        )
         self._by_name = {p.name: p for p in models.predictors}
 
     def decide(self, question: Question) -> Decision:
@@ -160,8 +164,12 @@ class Decider:
         sums = self._sums(question.tenant)
         agents = self._candidates(question, sums)
         weights = dict(question.weights or self._settings.weights)
-        key = (question.task_type, agents, tuple(sorted(weights.items())))
+        key = (question.task_type, agents, tuple(sorted(weights.items())), self._seen(question))
         return sums.once(key, lambda: self._law(question, agents, weights, sums))
+
+    def _seen(self, question: Question) -> str:
+        """Return what models see of the context: nothing, unless one says that it looks."""
+        return json.dumps(question.context, sort_keys=True) if self._reads_context else ""
 
     def _sums(self, tenant: str) -> Sums:
         count = self._view.columns[0]
@@ -176,7 +184,8 @@ class Decider:
             agents = tuple(agent for agent in agents if agent not in question.excluded)
         if not agents:
             raise NotFoundError(
-                "no agent to choose from: send outcomes first, or name eligible_agents"
+                "no agent to choose from: send outcomes first, name eligible_agents,"
+                " or exclude fewer"
             )
         return agents
 
@@ -185,7 +194,7 @@ class Decider:
         return tuple(
             agent
             for agent, day in zip(sums.agents, sums.last_seen_days.tolist(), strict=True)
-            if day >= oldest
+            if day >= oldest and agent != OTHER
         )
 
     def _law(
@@ -193,10 +202,11 @@ class Decider:
     ) -> Law:
         query = Query(question.task_type, agents, question.context)
         utility = replace(self.default_utility(question.tenant), weights=weights)
+        weighted = [p for c, p in self._by_component.items() if weights.get(c, 0) > 0]
+        reported = [p for p in weighted if self._has_data(p, question.tenant)]
         estimates: dict[str, Estimate] = {
-            component: self._estimate(predictor, question.tenant, query)
-            for component, predictor in self._by_component.items()
-            if weights.get(component, 0) > 0 and self._has_data(predictor, question.tenant)
+            str(predictor.component): self._estimate(predictor, question.tenant, query)
+            for predictor in reported or weighted
         }
         combined = scores(estimates, utility, query)
         choice = Choice(query, estimates, combined, _executions(sums, agents), sums)
@@ -220,6 +230,10 @@ class Decider:
         if predictor is None:
             raise NotFoundError(f"there is no predictor {model_type!r}")
         return self._estimate(predictor, tenant, query)
+
+    def known_agents(self, tenant: str) -> Sequence[str]:
+        """Return every agent that has outcomes."""
+        return [agent for agent in self._sums(tenant).agents if agent != OTHER]
 
     def unit(self, model_type: str) -> str:
         """Return the unit of a predictor's estimates."""

@@ -11,6 +11,7 @@ from olearn_core.errors import ConfigError
 from olearn_core.evaluation.sender import Sender
 from olearn_core.events import DEFAULT, encode_outcome
 from olearn_core.sources.kafka_publisher import KafkaPublisher
+from olearn_core.tokens import partition_key
 
 
 class KafkaSender(Sender):
@@ -39,5 +40,5 @@ class KafkaSender(Sender):
 
     async def send(self, fields: Mapping[str, Any]) -> None:
         """Publish with a key that repeats share."""
-        key = f"{DEFAULT}/{fields['event_id']}"
+        key = partition_key(DEFAULT, fields["event_id"], fields.get("decision_id"))
         await self._publisher.publish(key, encode_outcome({**fields, "tenant_id": DEFAULT}))

@@ -7,6 +7,7 @@ Learners go on meanwhile: everything is read in one snapshot of the database.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import logging
 import time
@@ -19,7 +20,7 @@ from olearn_core.errors import CorruptArtifactError, NotReadyError, OlearnError,
 from olearn_core.learning.loading import apply
 from olearn_core.models import Policy, Predictor
 from olearn_core.statistics import Statistics, to_bytes
-from olearn_core.storage.adjustments import AdjustmentStore
+from olearn_core.storage.adjustments import AdjustmentKey, read_adjustments
 from olearn_core.storage.database import Database
 from olearn_core.storage.export import Exporter
 from olearn_core.storage.leases import Leases
@@ -27,6 +28,8 @@ from olearn_core.storage.shards import ShardHeader, read_headers, read_sums
 from olearn_core.storage.versions import ModelVersion, NewVersion, VersionStore
 
 logger = logging.getLogger(__name__)
+
+Adjusted = Mapping[AdjustmentKey, Statistics]
 
 LEASE = "model-versions"
 LEASE_SECONDS = 30.0
@@ -50,7 +53,6 @@ class VersionKeeper:
         self._policy = policy
         self._columns = tuple(columns)
         self._exporter = exporter
-        self._adjustments = AdjustmentStore(database)
         self._saving = asyncio.Lock()
         self.store = VersionStore(database)
 
@@ -69,13 +71,8 @@ class VersionKeeper:
                 await self._leases.release(LEASE)
 
     async def _save(self) -> list[ModelVersion]:
-        headers, tables = await self._snapshot()
-        adjusted = await self._adjustments.load(self._columns)
-        offsets = {
-            f"{h.source}/{h.topic}/{h.partition}": h.next_offset
-            for h in headers
-            if h.next_offset is not None
-        }
+        headers, tables, adjusted = await self._snapshot()
+        offsets = _covered(headers)
         new = await asyncio.to_thread(self._encoded, tables, adjusted, offsets)
         saved = await self.store.save(new)
         artifacts = {version.model_type: version.artifact for version in new}
@@ -88,12 +85,7 @@ class VersionKeeper:
     async def save_if_learned(self) -> list[ModelVersion]:
         """Save where committed state has moved since the last version, else do nothing."""
         async with self._database.read() as connection:
-            headers = await read_headers(connection)
-        offsets = {
-            f"{h.source}/{h.topic}/{h.partition}": h.next_offset
-            for h in headers
-            if h.next_offset is not None
-        }
+            offsets = _covered(await read_headers(connection))
         last = await self.store.active(self._policy.name)
         if last is not None and dict(last.covered_offsets) == offsets:
             return []
@@ -141,16 +133,17 @@ class VersionKeeper:
         findings.append(f"{name} is refused: {error}; {instead}")
         return previous
 
-    async def _snapshot(self) -> tuple[list[ShardHeader], list[Statistics]]:
+    async def _snapshot(self) -> tuple[list[ShardHeader], list[Statistics], Adjusted]:
         async with self._database.read() as connection:
             headers = await read_headers(connection)
             sums = [await read_sums(connection, header.id) for header in headers]
-        return headers, [apply(Statistics(self._columns), blobs) for blobs in sums]
+            adjusted = await read_adjustments(connection, self._columns)
+        return headers, [apply(Statistics(self._columns), blobs) for blobs in sums], adjusted
 
     def _encoded(
         self,
         tables: Sequence[Statistics],
-        adjusted: Mapping[tuple[str, str], Statistics],
+        adjusted: Adjusted,
         offsets: Mapping[str, int],
     ) -> list[NewVersion]:
         reference = time.time()
@@ -172,7 +165,10 @@ class VersionKeeper:
         content = {
             "policy": self._policy.name,
             "options": parameters,
-            "predictors": [version.model_type for version in versions],
+            "predictors": {
+                version.model_type: hashlib.sha256(version.artifact).hexdigest()
+                for version in versions
+            },
             "covered_offsets": dict(offsets),
         }
         return NewVersion(
@@ -185,9 +181,16 @@ class VersionKeeper:
         )
 
 
-def _of_model(
-    adjusted: Mapping[tuple[str, str], Statistics], model: str, columns: Sequence[str]
-) -> Statistics:
+def _covered(headers: Sequence[ShardHeader]) -> dict[str, int]:
+    """Return the offset that each shard stands at, by source, topic and partition."""
+    return {
+        f"{h.source}/{h.topic}/{h.partition}": h.next_offset
+        for h in headers
+        if h.next_offset is not None
+    }
+
+
+def _of_model(adjusted: Adjusted, model: str, columns: Sequence[str]) -> Statistics:
     table = Statistics(columns)
     for (name, _), adjustment in adjusted.items():
         if name == model:

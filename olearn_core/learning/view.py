@@ -23,6 +23,7 @@ from olearn_core.storage.adjustments import AdjustmentStore
 from olearn_core.storage.shards import ShardHeader, ShardStore
 
 FRESH_SECONDS = 0.1
+REST_PER_COST = 10.0  # so that weighing takes a tenth of the time at most
 
 
 @dataclass(slots=True)
@@ -35,11 +36,16 @@ class _Remote:
 
 @dataclass(slots=True)
 class _Kept:
-    """Weighted sums, with the time at which they were last known to be up to date."""
+    """
+    Weighted sums, with the time at which they were last known to be up to date.
+
+    :param rest_seconds: how long they serve before anybody looks again
+    """
 
     sums: Sums
     stamp: int
     at: float
+    rest_seconds: float
 
 
 class View:
@@ -142,14 +148,16 @@ class View:
         gradient = weighting.strategy == "gradient"
         key = (tenant, model if adjusted else "", weighting, count if gradient else "")
         kept, now = self._kept.get(key), self._clock()
-        if kept is not None and abs(now - kept.at) < FRESH_SECONDS:
+        if kept is not None and abs(now - kept.at) < kept.rest_seconds:
             return kept.sums
         stamp = self._stamp(now)
         if kept is not None and kept.stamp == stamp:
             kept.at = now
             return kept.sums
+        started = time.perf_counter()
         sums = self._weighed(tenant, model, weighting, count, now)
-        self._kept[key] = _Kept(sums, stamp, now)
+        cost = time.perf_counter() - started
+        self._kept[key] = _Kept(sums, stamp, now, max(FRESH_SECONDS, cost * REST_PER_COST))
         return sums
 
     def _weighed(

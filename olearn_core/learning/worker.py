@@ -129,6 +129,7 @@ class Worker:
                 self.problems.pop(DATABASE, None)
             except (SQLAlchemyError, OSError) as error:
                 self._unsaved = True
+                self.failed_updates += 1
                 self._note(DATABASE, f"the database does not take checkpoints: {brief(error)}")
         self._checkpoint_at = time.monotonic() + self._settings.checkpoint_interval_seconds
 
@@ -171,6 +172,7 @@ class Worker:
             return  # revoked meanwhile
         self._waiting.discard(partition)
         self._note_loaded()
+        self._batcher.drop(partition)
         self.shards[partition] = self._make_shard(state)
         self._source.resume(partition, state.next_offset)
         self.problems.pop(_name(partition), None)

@@ -70,11 +70,13 @@ class Policy(ABC, Generic[OptionsT]):
     Drawing, the exploration floor, logging and signing stay in the core, so
     the returned probabilities are all a policy decides.
 
+    :cvar reads_context: whether `choose` looks at the query's context
     :cvar columns: what it reads of the sums itself, beside the predictors
     """
 
     name: ClassVar[str]
     columns: ClassVar[tuple[Column, ...]] = ()
+    reads_context: ClassVar[bool] = False
     Options: type[ModelOptions] = ModelOptions
 
     def __init__(self, options: OptionsT) -> None:

@@ -23,12 +23,14 @@ class Predictor(ABC, Generic[OptionsT]):
     :cvar name: model type, as in `[models.NAME]` and the API
     :cvar unit: of the estimates
     :cvar component: which part of a utility it estimates, None for none
+    :cvar reads_context: whether `estimate` looks at the query's context
     :cvar columns: what it needs summed; `count` is the one that counts its events
     """
 
     name: ClassVar[str]
     unit: ClassVar[str]
     component: ClassVar[Component | None] = None
+    reads_context: ClassVar[bool] = False
     columns: ClassVar[tuple[Column, ...]]
     count: ClassVar[Column]
     Options: type[StrategyOptions] = StrategyOptions

@@ -11,7 +11,7 @@ from olearn_core.statistics import FloatArray, IntArray
 
 T = TypeVar("T")
 
-KEPT_RESULTS = 10_000
+KEPT_RESULTS = 1_000
 
 
 class Sums:

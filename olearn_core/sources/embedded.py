@@ -94,6 +94,7 @@ class EmbeddedLog(Source, Publisher):
     def resume(self, partition: Partition, offset: int) -> None:
         """Read on from here."""
         self._position = offset
+        self._end = None if self._end is None else max(self._end, offset)
         self._appended.set()
 
     def pause(self, partition: Partition) -> None:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
 
-from olearn_core.errors import TokenError
 from olearn_core.events import (
-    NAME_LENGTH,
     Outcome,
     checked_name,
     decode_outcome,
@@ -19,26 +16,14 @@ from olearn_core.events import (
     utc_now,
 )
 from olearn_core.sources.publisher import Publisher
-from olearn_core.tokens import SigningKey, verify
+from olearn_core.tokens import partition_key
 
 
 class Intake:
-    """
-    Checks an outcome as the learner will, completes it and appends it to the log.
+    """Checks an outcome as the learner will, completes it and appends it to the log."""
 
-    :param keys: gives the keys that decisions are signed with
-    :param context_keys: whose values become names of cells
-    """
-
-    def __init__(
-        self,
-        publisher: Publisher,
-        keys: Callable[[], Mapping[int, SigningKey]],
-        context_keys: Iterable[str] = (),
-    ) -> None:
+    def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
-        self._keys = keys
-        self._context_keys = frozenset(context_keys)
 
     async def accept(self, body: bytes, tenant: str, event_id: str | None = None) -> str:
         """
@@ -50,7 +35,7 @@ class Intake:
         :raises SourceError: where the log does not take it
         """
         outcome = decode_outcome(body)
-        self._check(outcome)
+        _check(outcome)
         fields = _fields(body)
         fields["tenant_id"] = tenant
         fields["event_id"] = outcome.event_id or event_id or uuid.uuid4().hex
@@ -60,23 +45,15 @@ class Intake:
             fields["timestamp"] = outcome.timestamp
         completed = encode_outcome(fields)
         decode_outcome(completed)  # what we added may be too long, or make the whole so
-        await self._publisher.publish(self._key(outcome, fields), completed)
+        key = partition_key(tenant, fields["event_id"], outcome.decision_id)
+        await self._publisher.publish(key, completed)
         return str(fields["event_id"])
 
-    def _check(self, outcome: Outcome) -> None:
-        checked_name(outcome.agent_name or "", "/agent_name")
-        checked_name(outcome.task, "/task_type")
-        context, _ = read_context(outcome.raw_context)
-        for key in self._context_keys & context.keys():
-            if isinstance(text := context[key], str):
-                checked_name(text[:NAME_LENGTH], f"/context/{key}")
 
-    def _key(self, outcome: Outcome, fields: Mapping[str, Any]) -> str:
-        """Repeats, and the parts of one decision's outcome, share a partition."""
-        try:
-            return verify(self._keys(), outcome.decision_id or "").nonce.hex()
-        except TokenError:
-            return f"{fields['tenant_id']}/{fields['event_id']}"
+def _check(outcome: Outcome) -> None:
+    checked_name(outcome.agent_name or "", "/agent_name")
+    checked_name(outcome.task, "/task_type")
+    read_context(outcome.raw_context)
 
 
 def _fields(body: bytes) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -21,6 +22,7 @@ from olearn_core.sources.source import Listener, OutOfRangeError, Partition, Rec
 logger = logging.getLogger(__name__)
 
 FETCH_BYTES = 16 << 20
+MIRROR_TIMEOUT_SECONDS = 2.0
 PARTITION_FETCH_BYTES = 1 << 20
 
 
@@ -108,8 +110,8 @@ class KafkaSource(Source):
             )
         except OffsetOutOfRangeError as error:
             raise OutOfRangeError({_ours(tp): at for tp, at in error.args[0].items()}) from error
-        except KafkaError as error:
-            raise SourceError(f"reading from Kafka failed: {error}") from error
+        except Exception as error:  # codecs and aiokafka's own checks raise what they like
+            raise SourceError(f"reading from Kafka failed: {error!r}") from error
         return {_ours(tp): batch for tp, batch in records.items()}
 
     async def first_offset(self, partition: Partition) -> int:
@@ -134,9 +136,10 @@ class KafkaSource(Source):
     async def mirror(self, offsets: Mapping[Partition, int]) -> None:
         """Commit to the group, for lag tools only: the database is the truth."""
         try:
-            await self._client.commit({_theirs(p): offset for p, offset in offsets.items()})
-        except KafkaError as error:
-            logger.info("offsets not mirrored to Kafka", extra={"error": str(error)})
+            async with asyncio.timeout(MIRROR_TIMEOUT_SECONDS):
+                await self._client.commit({_theirs(p): offset for p, offset in offsets.items()})
+        except (KafkaError, TimeoutError) as error:
+            logger.info("offsets are not mirrored to Kafka: %r", error)
 
     def end_offset(self, partition: Partition) -> int | None:
         """Return the high watermark of the last fetch."""

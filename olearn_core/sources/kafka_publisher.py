@@ -5,12 +5,15 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from olearn_core.config import KafkaSettings
-from olearn_core.errors import SourceError
+from olearn_core.errors import EventError, SourceError
 from olearn_core.sources.kafka import security
 from olearn_core.sources.publisher import Publisher
+
+REQUEST_TIMEOUT_MS = 10_000
+LARGEST_RECORD_BYTES = 2 << 20
 
 
 class KafkaPublisher(Publisher):
@@ -33,6 +36,8 @@ class KafkaPublisher(Publisher):
             client_id="olearn",
             acks="all",
             linger_ms=5,
+            request_timeout_ms=REQUEST_TIMEOUT_MS,
+            max_request_size=LARGEST_RECORD_BYTES,
             **security(self._settings),
         )
         stack.push_async_callback(self._producer.stop)
@@ -48,6 +53,8 @@ class KafkaPublisher(Publisher):
             raise SourceError("the Kafka publisher is not started")
         try:
             sent = await self._producer.send_and_wait(self._topic, value, key=key.encode())
+        except MessageSizeTooLargeError as error:
+            raise EventError("the outcome is larger than the Kafka topic takes") from error
         except KafkaError as error:
             raise SourceError(
                 f"Kafka topic {self._topic} did not take a record: {error}"

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 
 from sqlalchemy import func, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from olearn_core.statistics import Statistics, from_bytes, to_bytes
 from olearn_core.storage.database import Database
@@ -36,10 +37,17 @@ class AdjustmentStore:
 
     async def load(self, columns: Sequence[str]) -> dict[AdjustmentKey, Statistics]:
         """Return the sum of each key's adjustments."""
-        query = select(adjustments.c.model_type, adjustments.c.tenant, adjustments.c.sums)
-        total: dict[AdjustmentKey, Statistics] = {}
         async with self._database.read() as connection:
-            for model, tenant, blob in await connection.execute(query.order_by(adjustments.c.id)):
-                table = total.setdefault((model, tenant), Statistics(columns))
-                table.merge(from_bytes(bytes(blob)))
-        return total
+            return await read_adjustments(connection, columns)
+
+
+async def read_adjustments(
+    connection: AsyncConnection, columns: Sequence[str]
+) -> dict[AdjustmentKey, Statistics]:
+    """Return the sum of each key's adjustments, as this connection's snapshot has them."""
+    query = select(adjustments.c.model_type, adjustments.c.tenant, adjustments.c.sums)
+    total: dict[AdjustmentKey, Statistics] = {}
+    for model, tenant, blob in await connection.execute(query.order_by(adjustments.c.id)):
+        table = total.setdefault((model, tenant), Statistics(columns))
+        table.merge(from_bytes(bytes(blob)))
+    return total

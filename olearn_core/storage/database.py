@@ -96,11 +96,12 @@ def brief(error: Exception) -> str:
 
 
 def _make_private(url: str) -> None:
-    """Create a database file that only its owner may read: it holds signing keys."""
+    """Let only its owner read a database file: it holds signing keys."""
     path = make_url(url).database
-    if path and path != ":memory:" and not Path(path).exists():
+    if path and path != ":memory:":
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+        Path(path).chmod(0o600)
 
 
 def _sqlite_engine(settings: DatabaseSettings, begin: str, connections: int) -> AsyncEngine:

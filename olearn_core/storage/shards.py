@@ -282,10 +282,7 @@ async def _write_duration(connection: AsyncConnection, save: ShardSave) -> None:
         return
     await connection.execute(
         update(learning_events)
-        .where(
-            learning_events.c.shard_id == save.id, learning_events.c.to_offset == save.base_offset
-        )
-        .where(learning_events.c.version == save.version - 1)
+        .where(learning_events.c.shard_id == save.id, learning_events.c.version == save.version - 1)
         .values(duration_ms=save.previous_duration_ms)
     )
 

@@ -100,7 +100,7 @@ learning_events = Table(
     Column("reference_at", Float),
     Column("created_at", Float, nullable=False),
     Index("learning_events_created", "created_at"),
-    Index("learning_events_shard", "shard_id", "from_offset"),
+    Index("learning_events_shard", "shard_id", "version"),
 )
 
 dead_letters = Table(

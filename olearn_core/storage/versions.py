@@ -18,6 +18,7 @@ from olearn_core.storage.tables import learning_events, model_versions
 ACTIVE = "active"
 DEPRECATED = "deprecated"
 ARCHIVED = "archived"
+LISTED = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +68,8 @@ class VersionStore:
         return [version for version in saved if version is not None]
 
     async def all(self, model_type: str | None = None) -> list[ModelVersion]:
-        """Return the versions of a model, or of all."""
-        query = select(*_COLUMNS).order_by(model_versions.c.id.desc())
+        """Return the newest versions of a model, or of all; at most 500."""
+        query = select(*_COLUMNS).order_by(model_versions.c.id.desc()).limit(LISTED)
         if model_type is not None:
             query = query.where(model_versions.c.model_type == model_type)
         async with self._database.read() as connection:
@@ -76,8 +77,12 @@ class VersionStore:
 
     async def active(self, model_type: str) -> ModelVersion | None:
         """Return a model's active version."""
-        versions = await self.all(model_type)
-        return next((version for version in versions if version.status == ACTIVE), None)
+        query = select(*_COLUMNS).where(
+            model_versions.c.model_type == model_type, model_versions.c.status == ACTIVE
+        )
+        async with self._database.read() as connection:
+            row = (await connection.execute(query)).first()
+        return None if row is None else ModelVersion(*row)
 
     async def artifact(self, version_id: int) -> bytes:
         """

@@ -128,7 +128,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('learning_events', schema=None) as batch_op:
         batch_op.create_index('learning_events_created', ['created_at'], unique=False)
-        batch_op.create_index('learning_events_shard', ['shard_id', 'from_offset'], unique=False)
+        batch_op.create_index('learning_events_shard', ['shard_id', 'version'], unique=False)
 
     op.create_table('shard_bases',
     sa.Column('shard_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
