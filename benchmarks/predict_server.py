@@ -42,6 +42,7 @@ async def _serve(app: Starlette) -> None:
     )
     gc.freeze()  # as `olearn serve` does
     with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         print(listening.getsockname()[1], flush=True)
         asyncio.get_running_loop().add_reader(sys.stdin, _answer, server)
         await server.serve(sockets=[listening])

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
+
+KNOWN_SECONDS = 64
 
 
 def rfc3339(unix_seconds: float) -> str | None:
     """Return a time with milliseconds in UTC, None for 0 (never)."""
-    if not unix_seconds:
-        return None
-    return now_rfc3339(unix_seconds)
+    return now_rfc3339(unix_seconds) if unix_seconds else None
 
 
 def now_rfc3339(unix_seconds: float) -> str:
     """Return a time with milliseconds in UTC."""
-    moment = datetime.fromtimestamp(unix_seconds, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    seconds, milliseconds = divmod(int(unix_seconds * 1_000), 1_000)
+    return f"{_until_the_second(seconds)}.{milliseconds:03}Z"
+
+
+@lru_cache(KNOWN_SECONDS)
+def _until_the_second(unix_seconds: int) -> str:
+    return datetime.fromtimestamp(unix_seconds, UTC).isoformat()[:19]

@@ -95,7 +95,7 @@ def test_it_is_a_context_manager() -> None:
 
 
 def test_what_is_missing_is_said_to_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(SourceError, match="127.0.0.1:1"):
+    with pytest.raises(SourceError, match=r"127\.0\.0\.1:1"):
         get_model_updater("127.0.0.1:1")
     monkeypatch.setenv("OLEARN_API__PORT", "x")
     with pytest.raises(ConfigError):

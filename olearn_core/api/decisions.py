@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from olearn_core.api.operation import Call
 from olearn_core.decisions.decider import Decision, Question
@@ -11,24 +12,21 @@ from olearn_core.models import Query
 from olearn_core.schemas import (
     AgentEstimate,
     DecisionRequest,
-    DecisionResponse,
     EstimateRequest,
     EstimateResponse,
     PredictRequest,
-    PredictResponse,
-    Recommendation,
 )
 from olearn_core.times import now_rfc3339, rfc3339
 
 
-async def predict_agent_selection(call: Call) -> PredictResponse:
+async def predict_agent_selection(call: Call) -> dict[str, Any]:
     """Draw an agent and show the best others beside it."""
     asked: PredictRequest = call.body
     question = Question(call.tenant, asked.task_type or DEFAULT, asked.context or {})
     return _ranking(call.service.decider.decide(question), asked.top_k)
 
 
-async def decide(call: Call) -> DecisionResponse:
+async def decide(call: Call) -> dict[str, Any]:
     """Draw an agent among those that are eligible."""
     asked: DecisionRequest = call.body
     question = Question(
@@ -40,8 +38,7 @@ async def decide(call: Call) -> DecisionResponse:
         {str(c): w for c, w in asked.weights.items()} if asked.weights else None,
     )
     decision = call.service.decider.decide(question)
-    ranking = _ranking(decision, len(decision.ranked))
-    return DecisionResponse(agent_name=decision.agent, **dict(ranking))
+    return {"agent_name": decision.agent, **_ranking(decision, len(decision.ranked))}
 
 
 async def predict(call: Call) -> EstimateResponse:
@@ -63,17 +60,18 @@ async def predict(call: Call) -> EstimateResponse:
     )
 
 
-def _ranking(decision: Decision, most: int) -> PredictResponse:
+def _ranking(decision: Decision, most: int) -> dict[str, Any]:
+    """Return the members of a `PredictResponse`."""
     recommendations = [
-        Recommendation(agent_name=agent, score=score, rank=rank, probability=probability)
+        {"agent_name": agent, "score": score, "rank": rank, "probability": probability}
         for rank, (agent, score, probability) in enumerate(decision.ranked[:most], start=1)
     ]
-    return PredictResponse(
-        recommendations=recommendations,
-        model_score=decision.model_score,
-        timestamp=now_rfc3339(time.time()),
-        decision_id=decision.decision_id,
-        propensity=decision.propensity,
-        view_version=decision.view_version,
-        as_of=rfc3339(decision.as_of),
-    )
+    return {
+        "recommendations": recommendations,
+        "model_score": decision.model_score,
+        "timestamp": now_rfc3339(time.time()),
+        "decision_id": decision.decision_id,
+        "propensity": decision.propensity,
+        "view_version": decision.view_version,
+        "as_of": rfc3339(decision.as_of),
+    }

@@ -7,12 +7,13 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
 from olearn_core.config import DecisionSettings
 from olearn_core.decisions.draw import checked_law, draw, floored
+from olearn_core.decisions.law import Law, Ranked
 from olearn_core.decisions.scales import default_scales
 from olearn_core.decisions.utility import scores
 from olearn_core.errors import NotFoundError
@@ -21,11 +22,9 @@ from olearn_core.models import Choice, Estimate, Predictor, Query, Sums, Utility
 from olearn_core.plugins import Models
 from olearn_core.statistics import OTHER, FloatArray, Weighting
 from olearn_core.statistics.buckets import DAY_SECONDS
-from olearn_core.tokens import NONCE_BYTES, Decided, SigningKey, eligible_hash, sign
+from olearn_core.tokens import NONCE_BYTES, Decided, SigningKey, sign
 
 BAYESIAN = Weighting()
-
-Ranked = tuple[str, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,43 +42,6 @@ class Question:
     eligible: Sequence[str] | None = None
     excluded: Sequence[str] = ()
     weights: Mapping[str, float] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Law:
-    """
-    A law of choice over agents, with what it rests on.
-
-    :param probabilities: exactly what is drawn from, floor included
-    :param ranking: agent, score and probability, by falling probability; the
-        score is the agent's expected utility
-    :param mean_score: expected utility of a draw
-    """
-
-    agents: tuple[str, ...]
-    probabilities: FloatArray
-    ranking: Sequence[Ranked]
-    mean_score: float
-    eligible_hash: bytes
-
-    @classmethod
-    def of(cls, agents: tuple[str, ...], probabilities: FloatArray, scores: FloatArray) -> Self:
-        """Return the law, with everything that is the same for each of its draws."""
-        rows = list(zip(agents, scores.tolist(), probabilities.tolist(), strict=True))
-        order = np.argsort(-probabilities, kind="stable").tolist()
-        return cls(
-            agents,
-            probabilities,
-            [rows[i] for i in order],
-            float(probabilities @ scores),
-            eligible_hash(agents),
-        )
-
-    def ranked(self, chosen: int) -> list[Ranked]:
-        """Return the ranking with a drawn agent at its head."""
-        agent = self.agents[chosen]
-        head = [row for row in self.ranking if row[0] == agent]
-        return head + [row for row in self.ranking if row[0] != agent]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +82,7 @@ class Decider:
         self._key = key
         self._clock = clock
         self._by_component = {p.component: p for p in models.predictors if p.component}
+        self._weights = tuple(sorted(settings.weights.items()))
         self._reads_context = models.policy.reads_context or any(
             predictor.reads_context for predictor in models.predictors
         )
@@ -133,14 +96,14 @@ class Decider:
         """
         law = self.law(question)
         nonce = os.urandom(NONCE_BYTES)
-        chosen = draw(law.probabilities, nonce)
-        propensity = float(law.probabilities[chosen])
-        now, version = self._clock(), self._view.version
+        chosen = draw(law.cumulated, nonce)
+        ranked = law.ranked(chosen)
+        propensity = ranked[0][2]
         decided = Decided(
             nonce,
             propensity,
-            version,
-            int(now),
+            law.view_version,
+            int(self._clock()),
             law.eligible_hash,
             question.tenant,
             question.task_type,
@@ -148,10 +111,10 @@ class Decider:
         )
         return Decision(
             decision_id=sign(self._key(), decided),
-            ranked=law.ranked(chosen),
+            ranked=ranked,
             propensity=propensity,
             model_score=law.mean_score,
-            view_version=version,
+            view_version=law.view_version,
             as_of=self._view.as_of,
         )
 
@@ -163,9 +126,9 @@ class Decider:
         """
         sums = self._sums(question.tenant)
         agents = self._candidates(question, sums)
-        weights = dict(question.weights or self._settings.weights)
-        key = (question.task_type, agents, tuple(sorted(weights.items())), self._seen(question))
-        return sums.once(key, lambda: self._law(question, agents, weights, sums))
+        weights = tuple(sorted(question.weights.items())) if question.weights else self._weights
+        key = (question.task_type, agents, weights, self._seen(question))
+        return sums.once(key, lambda: self._law(question, agents, dict(weights), sums))
 
     def _seen(self, question: Question) -> str:
         """Return what models see of the context: nothing, unless one says that it looks."""
@@ -212,7 +175,7 @@ class Decider:
         choice = Choice(query, estimates, combined, _executions(sums, agents), sums)
         chosen = checked_law(self._models.policy.choose(choice, utility), len(agents))
         law = floored(chosen, self._settings.exploration_floor)
-        return Law.of(agents, law, combined.mean)
+        return Law.of(agents, law, combined.mean, self._view.version)
 
     def default_utility(self, tenant: str) -> Utility:
         """Return the configured weights with the tenant's own scales (95th percentiles)."""

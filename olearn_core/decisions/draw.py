@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Sequence
 from hashlib import blake2b
 
 import numpy as np
@@ -30,8 +32,14 @@ def floored(law: FloatArray, floor: float) -> FloatArray:
     return (1.0 - floor) * law + floor / len(law)
 
 
-def draw(law: FloatArray, nonce: bytes) -> int:
-    """Return the index drawn from the law by a nonce; the same nonce draws the same."""
+def cumulated(law: FloatArray) -> list[float]:
+    """Return the running sums of a law, which is what draws are made from."""
+    sums: list[float] = np.cumsum(law).tolist()
+    return sums
+
+
+def draw(cumulated_law: Sequence[float], nonce: bytes) -> int:
+    """Return the index drawn by a nonce; the same nonce draws the same."""
     seed = int.from_bytes(blake2b(nonce, digest_size=8).digest(), "big")
     point = (seed >> 11) * 2.0**-53
-    return min(int(law.cumsum().searchsorted(point, side="right")), len(law) - 1)
+    return min(bisect_right(cumulated_law, point), len(cumulated_law) - 1)

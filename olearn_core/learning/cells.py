@@ -9,6 +9,7 @@ from math import floor, isfinite, log10
 import numpy as np
 
 from olearn_core.config import LearningSettings
+from olearn_core.errors import EventError
 from olearn_core.events import NAME_LENGTH, Scalar, checked_name, read_context
 from olearn_core.statistics import OTHER, Cell, IntArray, Statistics, place
 from olearn_core.statistics.buckets import HOUR_SECONDS
@@ -43,6 +44,14 @@ def _bin(value: float) -> str:
     power = 10.0 ** floor(log10(size))
     lead = max(step for step in BINS if step * power <= size * (1 + 1e-12) or step == 1)
     return f"{sign}{lead * power:g}+"
+
+
+def _name_of(value: Scalar) -> str | None:
+    """Return the name of a context value's cell; one that is no name (empty, say) has none."""
+    try:
+        return checked_name(context_value(value)[:NAME_LENGTH], "/context")
+    except EventError:
+        return None
 
 
 class CellFinder:
@@ -119,9 +128,7 @@ class CellFinder:
             context, deeper = read_context(raw_context)
             self.deeper_values += deeper
             values = self._contexts[raw_context] = tuple(
-                checked_name(context_value(context[key])[:NAME_LENGTH], f"/context/{key}")
-                if key in context
-                else None
+                _name_of(context[key]) if key in context else None
                 for key in self._settings.context_keys
             )
         return values

@@ -128,6 +128,12 @@ async def test_prediction_of_the_older_clients(api: Api) -> None:
     assert isinstance(body["model_score"], float)
 
 
+async def test_older_clients_may_send_nulls_and_keys_of_their_own(api: Api) -> None:
+    await api.learn(*FLEET)
+    asked = {"task_type": None, "context": None, "user": "me"}
+    assert (await api.post("/predict/agent-selection", json=asked)).status_code == 200
+
+
 async def test_an_empty_body_asks_with_the_defaults(api: Api) -> None:
     await api.learn(*FLEET)
     body = (await api.post("/predict/agent-selection")).json()

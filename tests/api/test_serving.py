@@ -16,7 +16,7 @@ from olearn_core.api.server import bound, refuse_open_address, serve, url_of
 from olearn_core.config import ApiSettings
 from olearn_core.errors import ConfigError
 from olearn_core.service import Service
-from tests.support.services import settings_for
+from tests.support.services import eventually, settings_for
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "localhost", "::1"])
@@ -66,8 +66,7 @@ async def test_it_serves_until_it_is_told_to_stop_and_saves_what_came_last(
             assert (await client.get("/readyz")).status_code == 200
             event = {"agent_name": "ada", "status": "success"}
             assert (await client.post("/api/learning/outcomes", json=event)).status_code == 202
-            while not service.view.counters().get("received"):
-                await asyncio.sleep(0.01)
+            await eventually(lambda: service.view.counters().get("received"))
         if how == "event":
             stop.set()
         else:

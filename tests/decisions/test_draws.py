@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from olearn_core.decisions.draw import checked_law, draw, floored
+from olearn_core.decisions.draw import checked_law, cumulated, draw, floored
 from olearn_core.errors import PluginError
 
 laws = (
@@ -27,15 +27,17 @@ def nonce(number: int) -> bytes:
 def test_the_same_nonce_draws_the_same_and_never_what_has_no_probability(
     law: np.ndarray, seed: bytes
 ) -> None:
-    chosen = draw(law, seed)
-    assert chosen == draw(law.copy(), seed)
+    chosen = draw(cumulated(law), seed)
+    assert chosen == draw(cumulated(law.copy()), seed)
     assert law[chosen] > 0
 
 
 @pytest.mark.parametrize("law", [[0.5, 0.5], [0.01, 0.99], [0.2, 0.0, 0.3, 0.5], [1.0]])
 def test_frequencies_are_the_law_s(law: list[float]) -> None:
     draws = 20_000
-    counts = np.bincount([draw(np.array(law), nonce(i)) for i in range(draws)], minlength=len(law))
+    counts = np.bincount(
+        [draw(cumulated(np.array(law)), nonce(i)) for i in range(draws)], minlength=len(law)
+    )
     for count, probability in zip(counts.tolist(), law, strict=True):
         error = math.sqrt(probability * (1 - probability) / draws)
         assert abs(count / draws - probability) <= 5 * error

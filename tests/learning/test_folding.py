@@ -202,6 +202,17 @@ def test_context_values_have_cells_numbers_in_bins(value: object, cell: str) -> 
     assert {c.context for c in one.table.rows} == {"", f"complexity={cell}"}
 
 
+@pytest.mark.parametrize("value", ["", "a\nb", "\u0000"])
+def test_a_context_value_that_is_no_name_has_no_cell_and_spares_its_outcome(value: str) -> None:
+    one = learned([outcome(context={"domain": value, "complexity": 1})])
+    assert {c.context for c in one.table.rows} == {"", "complexity=1+"}
+
+
+def test_a_context_value_is_cut_to_a_name_s_length() -> None:
+    one = learned([outcome(context={"domain": "x" * 500})])
+    assert f"domain={'x' * 128}" in {c.context for c in one.table.rows}
+
+
 def test_only_configured_context_keys_have_cells() -> None:
     record = outcome(context={"domain": "law", "team": "x", "nested": {"a": 1}})
     one = learned([record], context_keys=("team",))

@@ -1,4 +1,4 @@
-"""Versions are complete, belong to committed offsets, and are refused where a byte of them changed."""
+"""Versions are complete, name the offsets they cover, and are refused where a byte changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real processes, a real broker, real databases: killed, joined, and never a record lost or twice."""
+"""Real processes, broker and databases: killed and joined, and never a record lost or twice."""
 
 from __future__ import annotations
 

@@ -9,7 +9,6 @@ from contextlib import AsyncExitStack
 import pytest
 from sqlalchemy import update
 
-from olearn_core.errors import SourceError
 from olearn_core.sources.embedded import LEASE, PARTITION
 from olearn_core.storage.database import Database
 from olearn_core.storage.leases import Leases
@@ -51,26 +50,6 @@ async def test_an_owner_whose_lease_was_taken_is_told(embedded: Embedded) -> Non
     await eventually(lambda: ("revoked", [PARTITION]) in first.owner.told)
     await embedded.written(b"unread")
     assert await first.source.fetch(10, 0.1) == {}, "it reads no more"
-
-
-async def test_publishers_are_told_when_the_database_does_not_take_it(
-    embedded: Embedded, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    publisher = await embedded.publisher()
-
-    async def refuse(values: object) -> list[int]:
-        raise ConnectionRefusedError("nobody listens")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(publisher._log._database._writers, "begin", _refused)
-        with pytest.raises(SourceError, match="did not take the outcome"):
-            async with asyncio.timeout(5):
-                await publisher.publish("k", b"value")
-    assert await publisher.publish("k", b"value") >= 1, "it goes on when the database is back"
-
-
-def _refused() -> None:
-    raise ConnectionRefusedError("nobody listens")
 
 
 async def test_leases_are_exclusive_renewable_and_given_back(database: Database) -> None:

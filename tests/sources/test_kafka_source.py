@@ -9,7 +9,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from olearn_core.config import KafkaSettings
-from olearn_core.errors import SourceError
+from olearn_core.errors import EventError, SourceError
 from olearn_core.sources.kafka import KafkaSource, security
 from olearn_core.sources.kafka_publisher import KafkaPublisher
 from olearn_core.sources.source import OutOfRangeError, Partition
@@ -102,7 +102,7 @@ async def test_a_broker_that_cannot_be_reached_is_named(servers: str) -> None:
 
 async def test_a_record_that_is_too_large_is_not_taken(kafka: Kafka) -> None:
     publisher = await kafka.publisher()
-    with pytest.raises(SourceError, match="did not take"):
+    with pytest.raises(EventError, match="larger"):
         await publisher.publish("k", b"x" * (3 << 20))
 
 

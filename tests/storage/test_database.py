@@ -58,11 +58,13 @@ async def test_a_database_without_the_schema_is_refused_saying_what_mends_it(
 
 
 async def test_a_failed_transaction_leaves_nothing(database: Database) -> None:
-    row = {"value": b"x", "created_at_ms": 1}
-    with pytest.raises(ZeroDivisionError):
+    async def fail() -> None:
         async with database.write() as connection:
-            await connection.execute(insert(outcome_log).values(**row))
+            await connection.execute(insert(outcome_log).values(value=b"x", created_at_ms=1))
             raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fail()
     assert await OutcomeLog(database).bounds() == (1, 1)
 
 

@@ -20,9 +20,11 @@ PATIENCE_SECONDS = 20.0
 
 
 async def eventually(
-    condition: Callable[[], Any], what: str = "", seconds: float = PATIENCE_SECONDS
+    condition: Callable[[], Any],
+    what: str | Callable[[], str] = "",
+    seconds: float = PATIENCE_SECONDS,
 ) -> Any:
-    """Return what `condition` says once it is true; fail where it stays false."""
+    """Return what `condition` says once it is true; fail with `what` where it stays false."""
     try:
         async with asyncio.timeout(seconds):
             while True:
@@ -33,7 +35,8 @@ async def eventually(
                     return said
                 await asyncio.sleep(0.005)
     except TimeoutError:
-        raise AssertionError(f"still not so after {seconds} s: {what or condition}") from None
+        said = what() if callable(what) else what
+        raise AssertionError(f"still not so after {seconds} s: {said or condition}") from None
 
 
 def settings_for(folder: Path, url: str, **sections: dict[str, Any]) -> Settings:
@@ -114,7 +117,7 @@ async def received(service: Service, count: int) -> None:
             shard.tick is None for shard in shards
         )
 
-    await eventually(all_saved, f"{count} records, {dict(service.view.counters())}")
+    await eventually(all_saved, lambda: f"{count} records, {dict(service.view.counters())}")
 
 
 def table_of(service: Service) -> Statistics:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import select
@@ -161,7 +162,7 @@ class Rig:
                 for p in self.worker._assigned
             )
 
-        await eventually(done, f"caught up, {self.worker.problems}")
+        await eventually(done, lambda: f"caught up, {self.worker.problems}")
 
     async def learned(self, offset: int) -> None:
         """Wait until the records below an offset are learned, saved or not."""
@@ -170,7 +171,7 @@ class Rig:
             self._must_run()
             return any(s.next_offset >= offset for s in self.worker.shards.values())
 
-        await eventually(done, f"offset {offset}, {self.worker.problems}")
+        await eventually(done, lambda: f"offset {offset}, {self.worker.problems}")
 
     def _must_run(self) -> None:
         assert self.task is not None
@@ -237,7 +238,7 @@ async def assert_ledger_chains(database: Database) -> None:
     headers = {header.id: header for header in await ShardStore(database).headers()}
     for shard_id, header in headers.items():
         ranges = [(r["from_offset"], r["to_offset"]) for r in rows if r["shard_id"] == shard_id]
-        for (_, end), (start, _) in zip(ranges, ranges[1:], strict=False):
+        for (_, end), (start, _) in pairwise(ranges):
             assert end == start, f"shard {shard_id}: a gap or an overlap at {end}..{start}"
         if ranges:
             assert ranges[-1][1] == header.next_offset
