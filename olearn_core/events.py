@@ -139,11 +139,13 @@ def decode_outcome(value: bytes | None) -> Outcome:
         raise UnreadableEventError("the event is empty")
     if len(value) > MAX_EVENT_BYTES:
         raise EventError(f"the event has {len(value)} bytes, at most {MAX_EVENT_BYTES} are read")
-    outcome, root = _decode(_decoder, value), ""
-    if outcome.data and outcome.specversion:
-        outcome, root = _unwrapped(outcome, _decode(_envelope, value)), "/data"
+    try:
+        outcome = _decoder.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _explained(error, value) from None
+    root = ""
     if outcome.agent_name is None:
-        raise EventError("agent_name is required", f"{root}/agent_name")
+        outcome, root = _unwrapped(outcome, value)
     if outcome.status is None:
         _complete(outcome, root)
     if outcome.latency_ms is None:
@@ -156,16 +158,18 @@ def decode_outcome(value: bytes | None) -> Outcome:
 def _decode(decoder: msgspec.json.Decoder[T], value: bytes | msgspec.Raw, root: str = "") -> T:
     try:
         return decoder.decode(value)
-    except msgspec.ValidationError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _explained(error, value, root) from None
+
+
+def _explained(error: Exception, value: bytes | msgspec.Raw, root: str = "") -> EventError:
+    if isinstance(error, msgspec.ValidationError):
         reason, at, path = str(error).rpartition(" - at `$")  # the reason may quote the event
         reason, pointer = (reason, _pointer(path)) if at else (path, "")
-        raise EventError(reason[:REASON_LENGTH], root + pointer) from None
-    except UnicodeDecodeError:
-        raise UnreadableEventError(
-            f"not valid UTF-8 (byte {_first_not_utf8(value)})", root
-        ) from None
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise UnreadableEventError(f"not valid JSON: {error}", root) from None
+        return EventError(reason[:REASON_LENGTH], root + pointer)
+    if isinstance(error, UnicodeDecodeError):
+        return UnreadableEventError(f"not valid UTF-8 (byte {_first_not_utf8(value)})", root)
+    return UnreadableEventError(f"not valid JSON: {error}", root)
 
 
 def _first_not_utf8(value: bytes | msgspec.Raw) -> int:
@@ -182,11 +186,17 @@ def _pointer(path: str) -> str:
     return path.rstrip("`").replace("[", ".").replace("]", "").replace(".", "/")
 
 
-def _unwrapped(wrapped: Outcome, envelope: Envelope) -> Outcome:
+def _unwrapped(wrapped: Outcome, value: bytes) -> tuple[Outcome, str]:
+    """Return what a structured CloudEvent carries, and where in it."""
+    if not (wrapped.data and wrapped.specversion):
+        raise EventError("agent_name is required", "/agent_name")
+    envelope = _decode(_envelope, value)
     outcome = _decode(_decoder, wrapped.data, "/data")
+    if outcome.agent_name is None:
+        raise EventError("agent_name is required", "/data/agent_name")
     outcome.event_id = outcome.event_id or envelope.id
     outcome.timestamp = outcome.timestamp or envelope.time
-    return outcome
+    return outcome, "/data"
 
 
 def _complete(outcome: Outcome, root: str) -> None:

@@ -83,9 +83,9 @@ async def read_body(request: Request, limit_bytes: int) -> bytes:
     """
     headers = request.headers
     content_type = headers.get("content-type", "")
-    if content_type != JSON:
-        _refuse_foreign(content_type)
     length = headers.get("content-length", "")
+    if content_type != JSON and (content_type or length not in ("", "0")):
+        _refuse_foreign(content_type)
     if length.isdecimal():
         _refuse_beyond(int(length), limit_bytes)
         return await request.body()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from math import floor, isfinite, log10
 
@@ -54,6 +55,32 @@ def _name_of(value: Scalar) -> str | None:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class Spelt:
+    """
+    What decides on cells, as outcomes spell it, in columns of equal length.
+
+    :param contexts: raw JSON
+    :param hours: of event time, since 1970
+    """
+
+    tenants: Sequence[str]
+    task_types: Sequence[str]
+    agents: Sequence[str]
+    contexts: Sequence[bytes]
+    hours: Sequence[int]
+
+    def key(self, at: int) -> GroupKey:
+        """Return one outcome's."""
+        return (
+            self.tenants[at],
+            self.task_types[at],
+            self.agents[at],
+            self.contexts[at],
+            self.hours[at],
+        )
+
+
 class CellFinder:
     """
     Finds the rows of a shard's table for groups of outcomes that share them.
@@ -71,7 +98,9 @@ class CellFinder:
         self._table = table
         self._settings = settings
         self._reference_seconds = reference_seconds
-        self._spelt: dict[GroupKey, int] = {}
+        self._name_ids: dict[tuple[str, ...], int] = {}
+        self._context_ids: dict[bytes, int] = {}
+        self._spelt: dict[tuple[int | None, int | None, int], int] = {}
         self._contexts: dict[bytes, tuple[str | None, ...]] = {}
         self._groups: dict[CellsKey, int] = {}
         self._rows = np.zeros((64, 1 + len(settings.context_keys)), dtype=np.int64)
@@ -83,9 +112,13 @@ class CellFinder:
         """Whether so many groups are known that a new finder should take over."""
         return len(self._groups) >= KNOWN_GROUPS
 
-    def known(self, key: GroupKey) -> int | None:
-        """Return the number of a group that was asked for before, else None."""
-        return self._spelt.get(key)
+    def known(self, spelt: Spelt) -> list[int | None]:
+        """Return the number of each group that was asked for before, None for others."""
+        names = map(
+            self._name_ids.get, zip(spelt.tenants, spelt.task_types, spelt.agents, strict=True)
+        )
+        contexts = map(self._context_ids.get, spelt.contexts)
+        return list(map(self._spelt.get, zip(names, contexts, spelt.hours, strict=True)))
 
     def group(self, key: GroupKey) -> int:
         """
@@ -93,13 +126,17 @@ class CellFinder:
 
         :raises EventError: where a name or the context is not acceptable
         """
-        number = self._spelt.get(key)
-        if number is None:
-            if len(self._spelt) >= KNOWN_GROUPS:  # contexts may differ in what is no cell
-                self._spelt.clear()
-                self._contexts.clear()
-            number = self._spelt[key] = self._find(*key)
+        number = self._find(*key)
+        if len(self._spelt) >= KNOWN_GROUPS:  # contexts may differ in what is no cell
+            self._forget_spellings()
+        name = self._name_ids.setdefault(key[:3], len(self._name_ids))
+        context = self._context_ids.setdefault(key[3], len(self._context_ids))
+        self._spelt[name, context, key[4]] = number
         return number
+
+    def _forget_spellings(self) -> None:
+        for kept in (self._spelt, self._name_ids, self._context_ids, self._contexts):
+            kept.clear()
 
     def rows(self, groups: Sequence[int]) -> IntArray:
         """Return the rows of each group, shape (groups, width), -1 where there is none."""

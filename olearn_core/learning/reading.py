@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import compress
 
 import numpy as np
 
 from olearn_core.errors import EventError, TokenError
-from olearn_core.events import DEFAULT, Outcome, decode_outcome, header, unknown_fields
-from olearn_core.learning.cells import CellFinder, GroupKey
+from olearn_core.events import (
+    DEFAULT,
+    LONGEST_NOTHING,
+    Outcome,
+    decode_outcome,
+    header,
+    unknown_fields,
+)
+from olearn_core.learning.cells import CellFinder, GroupKey, Spelt
 from olearn_core.learning.dedup import HashArray, as_hashes, identity_hash
 from olearn_core.learning.tick import Tick
 from olearn_core.sources.source import Partition, Record
@@ -26,7 +34,6 @@ NOT_TAUGHT = frozenset({"pending", "cancelled"})
 NO_GROUP = -1
 
 Keys = Callable[[], Mapping[int, SigningKey]]
-Taught = tuple[Record, Outcome]
 Decisions = dict[int, Decided]
 
 
@@ -40,11 +47,29 @@ class Slice:
     :param joined: whether a decision of ours was carried out as told
     """
 
-    offsets: Sequence[int]
+    records: Sequence[Record]
     outcomes: Sequence[Outcome]
     groups: Sequence[int]
     hashes: HashArray
     joined: BoolArray
+
+
+@dataclass(slots=True)
+class _Taught:
+    """
+    Records that teach and what they say, in lists of equal length.
+
+    :param decisions: tokens that are ours, by offset
+    """
+
+    records: list[Record]
+    outcomes: list[Outcome]
+    decisions: Decisions
+
+    def kept(self, wanted: Sequence[bool]) -> _Taught:
+        """Return what is wanted of it."""
+        records, outcomes = compress(self.records, wanted), compress(self.outcomes, wanted)
+        return _Taught(list(records), list(outcomes), self.decisions)
 
 
 class Reader:
@@ -67,24 +92,24 @@ class Reader:
         Column by column, which is much faster than event by event.
         """
         _sample(records, tick)
-        taught, decided = self._decoded(records, tick)
+        taught = self._decoded(records, tick)
         groups = _groups(taught, finder, tick)
         if NO_GROUP in groups:
             tick.sort_refused()
-            taught = [pair for pair, group in zip(taught, groups, strict=True) if group >= 0]
-            groups = [group for group in groups if group >= 0]
+            taught = taught.kept([group != NO_GROUP for group in groups])
+            groups = [group for group in groups if group != NO_GROUP]
         return Slice(
-            offsets=[record.offset for record, _ in taught],
-            outcomes=[outcome for _, outcome in taught],
+            records=taught.records,
+            outcomes=taught.outcomes,
             groups=groups,
-            hashes=self._hashes(taught, decided, tick),
-            joined=_joined(taught, decided),
+            hashes=as_hashes(self._identities(taught, tick)),
+            joined=_joined(taught),
         )
 
-    def _decoded(self, records: Sequence[Record], tick: Tick) -> tuple[list[Taught], Decisions]:
-        """Return each record that teaches with what it says, and decisions by offset."""
-        taught: list[Taught] = []
-        decisions: Decisions = {}
+    def _decoded(self, records: Sequence[Record], tick: Tick) -> _Taught:
+        """Return the records that teach with what they say."""
+        taught = _Taught([], [], {})
+        add_record, add_outcome = taught.records.append, taught.outcomes.append
         for record in records:
             try:
                 outcome = decode_outcome(record.value)
@@ -93,12 +118,13 @@ class Reader:
                     tick.skipped_offsets.append(record.offset)
                     continue
                 if outcome.decision_id or self._require_token:
-                    self._verify(record, outcome, decisions, tick)
+                    self._verify(record, outcome, taught.decisions, tick)
             except EventError as error:
                 tick.refuse(record.offset, record.value, error)
             else:
-                taught.append((record, outcome))
-        return taught, decisions
+                add_record(record)
+                add_outcome(outcome)
+        return taught
 
     def _verify(self, record: Record, outcome: Outcome, decisions: Decisions, tick: Tick) -> None:
         decided = self._decided(outcome, tick) if outcome.decision_id else None
@@ -107,24 +133,27 @@ class Reader:
         elif self._require_token:
             raise EventError("a decision_id signed by this service is required", "/decision_id")
 
-    def _hashes(self, taught: Sequence[Taught], decisions: Decisions, tick: Tick) -> HashArray:
-        digests = [
-            identity_hash(
-                outcome.tenant_id or DEFAULT,
-                (outcome.event_id if record.offset not in decisions else None)
-                or self._identity(record, decisions, tick),
-            )
-            for record, outcome in taught
+    def _identities(self, taught: _Taught, tick: Tick) -> list[bytes]:
+        """Return a digest of what each outcome is known by; kinds have prefixes of their own."""
+        if not taught.decisions and all(outcome.event_id for outcome in taught.outcomes):
+            return [
+                identity_hash(outcome.tenant_id or DEFAULT, f"e{outcome.event_id}")
+                for outcome in taught.outcomes
+            ]
+        return [
+            identity_hash(outcome.tenant, self._identity(record, outcome, taught, tick))
+            for record, outcome in zip(taught.records, taught.outcomes, strict=True)
         ]
-        return as_hashes(digests)
 
-    def _identity(self, record: Record, decisions: Decisions, tick: Tick) -> str:
-        if record.offset in decisions:
-            return f"decision:{decisions[record.offset].nonce.hex()}"
+    def _identity(self, record: Record, outcome: Outcome, taught: _Taught, tick: Tick) -> str:
+        if decided := taught.decisions.get(record.offset):
+            return f"d{decided.nonce.hex()}"
+        if outcome.event_id:
+            return f"e{outcome.event_id}"
         if record.headers and (event_id := header(record.headers, "ce_id")):
-            return event_id
+            return f"e{event_id}"
         tick.counts["no_event_id"] += 1
-        return f"{self._partition.topic}/{self._partition.number}/{record.offset}"
+        return f"o{self._partition.topic}/{self._partition.number}/{record.offset}"
 
     def _decided(self, outcome: Outcome, tick: Tick) -> Decided | None:
         try:
@@ -139,29 +168,29 @@ class Reader:
 
 
 def _sample(records: Sequence[Record], tick: Tick) -> None:
-    """Count unknown fields on one record in a thousand."""
-    for record in [r for r in records if not r.offset % SAMPLE_EVERY]:
+    """Count unknown fields on one record in a thousand; offsets have no gaps in a slice."""
+    for record in records[-records[0].offset % SAMPLE_EVERY :: SAMPLE_EVERY]:
         if unknown_fields(record.value or b""):
             tick.counts["sampled_unknown_fields"] += 1
 
 
-def _groups(taught: Sequence[Taught], finder: CellFinder, tick: Tick) -> list[int]:
+def _groups(taught: _Taught, finder: CellFinder, tick: Tick) -> list[int]:
     """Return each outcome's group, NO_GROUP where it is a dead letter after all."""
-    hours = _EventHours(tick)
-    keys = [
-        (
-            outcome.tenant_id or DEFAULT,
-            outcome.task_type or outcome.task,
-            outcome.agent_name or "",
-            outcome.raw_context,
-            hours.of(moment) if (moment := outcome.timestamp) else hours.at(record.timestamp / 1e3),
-        )
-        for record, outcome in taught
-    ]
-    return [
-        _found(pair[0], key, finder, tick) if group is None else group
-        for pair, key, group in zip(taught, keys, map(finder.known, keys), strict=True)
-    ]
+    outcomes = taught.outcomes
+    spelt = Spelt(
+        tenants=[outcome.tenant_id or DEFAULT for outcome in outcomes],
+        task_types=[outcome.task_type or outcome.task for outcome in outcomes],
+        agents=[outcome.agent_name or "" for outcome in outcomes],
+        contexts=[
+            raw if len(raw := bytes(outcome.context)) > LONGEST_NOTHING else outcome.raw_context
+            for outcome in outcomes
+        ],
+        hours=_EventHours(tick).of_all(taught),
+    )
+    groups = finder.known(spelt)
+    for at in [at for at, group in enumerate(groups) if group is None]:
+        groups[at] = _found(taught.records[at], spelt.key(at), finder, tick)
+    return [NO_GROUP if group is None else group for group in groups]
 
 
 def _found(record: Record, key: GroupKey, finder: CellFinder, tick: Tick) -> int:
@@ -172,15 +201,13 @@ def _found(record: Record, key: GroupKey, finder: CellFinder, tick: Tick) -> int
         return NO_GROUP
 
 
-def _joined(taught: Sequence[Taught], decisions: Decisions) -> BoolArray:
-    if not decisions:
-        return np.zeros(len(taught), dtype=np.bool_)
-    agents = [
-        decisions[record.offset].agent if record.offset in decisions else None
-        for record, _ in taught
-    ]
+def _joined(taught: _Taught) -> BoolArray:
+    if not taught.decisions:
+        return np.zeros(len(taught.outcomes), dtype=np.bool_)
+    decided = [taught.decisions.get(record.offset) for record in taught.records]
     joined = [
-        agent == outcome.agent_name for agent, (_, outcome) in zip(agents, taught, strict=True)
+        decision is not None and decision.agent == outcome.agent_name
+        for decision, outcome in zip(decided, taught.outcomes, strict=True)
     ]
     return np.array(joined, dtype=np.bool_)
 
@@ -199,6 +226,20 @@ class _EventHours:
         self._latest = tick.reference_seconds + FUTURE_SECONDS
         self._start = self._end = NEVER
         self._hour = 0
+
+    def of_all(self, taught: _Taught) -> list[int]:
+        """Return the hour of each outcome: its own time's, else its record's."""
+        moments = [outcome.timestamp for outcome in taught.outcomes]
+        given = [moment for moment in moments if moment is not None]
+        if given and len(given) == len(moments):
+            first, last = min(given).timestamp(), max(given).timestamp()
+            hour = int(first // HOUR_SECONDS)
+            if self._oldest <= first and last <= self._latest and last // HOUR_SECONDS == hour:
+                return [hour] * len(moments)
+        return [
+            self.at(record.timestamp / 1e3) if moment is None else self.of(moment)
+            for record, moment in zip(taught.records, moments, strict=True)
+        ]
 
     def of(self, moment: datetime) -> int:
         """Return the hour of an event's own time."""

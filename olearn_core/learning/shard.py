@@ -148,7 +148,7 @@ class Shard:
             tick.ratings.append(hashes[alone & fresh])
         duplicates = np.flatnonzero(~fresh).tolist()
         tick.counts["duplicates"] += len(duplicates)
-        tick.skipped_offsets.extend(read.offsets[index] for index in duplicates)
+        tick.skipped_offsets.extend(read.records[index].offset for index in duplicates)
         return fresh
 
     def _add(self, rows: IntArray, values: IntArray, tick: Tick) -> None:

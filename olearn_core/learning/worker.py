@@ -233,9 +233,11 @@ class Worker:
 
     def _learn_slice(self, shard: Shard, records: Sequence[Record]) -> None:
         partition = shard.partition
-        ours = [r for r in records if r.offset >= shard.next_offset]
-        if not ours:
-            return
+        ours = records
+        if records[0].offset < shard.next_offset:
+            ours = [record for record in records if record.offset >= shard.next_offset]
+            if not ours:
+                return
         try:
             shard.learn(ours, self._clock())
         except SumOverflowError as error:

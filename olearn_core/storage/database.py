@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from olearn_core.config import DatabaseSettings, masked_url
 from olearn_core.errors import StorageError
 
-BUSY_TIMEOUT_MS = 5_000
+BUSY_TIMEOUT_MS = 15_000
 
 
 class Database:
