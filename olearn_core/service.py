@@ -202,6 +202,8 @@ class Service:
         """What is wrong now, worst first; empty where all is well."""
         subjects = self.view.problems | self.worker.problems
         found = [f"{subject}: {problem}" for subject, problem in subjects.items()]
+        broken = {n: p for s in self.worker.shards.values() for n, p in s.broken_columns.items()}
+        found += [f"column {name} adds nothing: {problem}" for name, problem in broken.items()]
         failed = [f"plugin {p.name}: {p.problem}" for p in self.plugins.infos if p.problem]
         return [*found, *failed, *self.warnings]
 

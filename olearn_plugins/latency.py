@@ -22,6 +22,7 @@ class LatencyPredictor(Predictor[StrategyOptions]):
         standard.LATENCY,
         standard.LN_LATENCY,
         standard.LN_LATENCY_SQ,
+        standard.TIMEOUTS,
     )
     count = standard.LATENCY_N
 

@@ -237,9 +237,14 @@ class _EventHours:
             if self._oldest <= first and last <= self._latest and last // HOUR_SECONDS == hour:
                 return [hour] * len(moments)
         return [
-            self.at(record.timestamp / 1e3) if moment is None else self.of(moment)
+            self._of_record(record) if moment is None else self.of(moment)
             for record, moment in zip(taught.records, moments, strict=True)
         ]
+
+    def _of_record(self, record: Record) -> int:
+        """A log may keep no time: then what came now happened now."""
+        known = record.timestamp > 0
+        return self.at(record.timestamp / 1e3 if known else self._tick.reference_seconds)
 
     def of(self, moment: datetime) -> int:
         """Return the hour of an event's own time."""

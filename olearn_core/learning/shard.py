@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,8 @@ from olearn_core.sources.source import Partition, Record
 from olearn_core.statistics import Column, FloatArray, IntArray, OutcomeBatch, Statistics
 from olearn_core.statistics.arrays import BoolArray
 from olearn_core.statistics.buckets import HOUR_SECONDS
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -53,6 +56,7 @@ class Shard:
     :ivar tick: what the next checkpoint has to save, None for nothing
     :ivar reset: whether rows have moved, so that it has to save all of them
     :ivar gaps: gaps in the offsets that were seen once, from and to
+    :ivar broken_columns: columns of plugins that failed, and how
     :ivar update_ms: what the last update took, fold and commit
     """
 
@@ -69,6 +73,7 @@ class Shard:
         self.reset = False
         self.update_ms: float | None = None
         self.gaps: frozenset[tuple[int, int]] = frozenset()
+        self.broken_columns: dict[str, str] = {}
         kept = state.table.columns[len(columns) :]
         self._columns = (*columns, *(Column(name, "", 1, 1, _nothing) for name in kept))
         self._reader = reader
@@ -129,12 +134,23 @@ class Shard:
         fresh = self._admitted(read, batch, tick)
         if not fresh.any():
             return
-        values = np.stack([column.integers(batch) for column in self._columns], axis=1)
+        values = np.stack([self._integers(column, batch) for column in self._columns], axis=1)
         rows = finder.rows(read.groups)
         if not fresh.all():
             rows, values = rows[fresh], values[fresh]
         self._add(rows, values, tick)
         self._count(batch, read, fresh, tick)
+
+    def _integers(self, column: Column, batch: OutcomeBatch) -> IntArray:
+        """Return what a column adds; one that fails adds nothing from now on, and is shown."""
+        if column.name in self.broken_columns:
+            return np.zeros(len(batch.success), dtype=np.int64)
+        try:
+            return column.integers(batch)
+        except Exception as error:
+            logger.exception("the column %s is left out", column.name)
+            self.broken_columns[column.name] = f"{type(error).__name__}: {error}"
+            return np.zeros(len(batch.success), dtype=np.int64)
 
     def _admitted(self, read: Slice, batch: OutcomeBatch, tick: Tick) -> BoolArray:
         """Drop what was seen before; ratings that come alone have a window of their own."""

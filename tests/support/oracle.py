@@ -25,13 +25,8 @@ def expected(
     records: Iterable[bytes],
     now: float,
     context_keys: Iterable[str] = ("complexity", "domain"),
-    leave_out: Iterable[str] = ("timeouts",),
 ) -> Cells:
-    """
-    Return the sums of a log's records: repeats once, unreadable and untaught ones not.
-
-    :param leave_out: columns that no plugin in use declares
-    """
+    """Return the sums of a log's records: repeats once, unreadable and untaught ones not."""
     cells: Cells = defaultdict(lambda: defaultdict(int))
     seen: set[tuple[str, str, bool]] = set()
     for record in records:
@@ -49,11 +44,7 @@ def expected(
             cell = cells[(*names, context, tier, number)]
             for column, value in columns(event).items():
                 cell[column] += value
-    left_out = {*leave_out}
-    kept = {
-        cell: {c: v for c, v in sums.items() if v and c not in left_out}
-        for cell, sums in cells.items()
-    }
+    kept = {cell: {c: v for c, v in sums.items() if v} for cell, sums in cells.items()}
     return {cell: sums for cell, sums in kept.items() if sums}
 
 
