@@ -154,13 +154,13 @@ class Service:
             beside = [
                 tasks.create_task(self._poll_forever(poll_seconds), name="view"),
                 tasks.create_task(self._mirror_forever(), name="mirror"),
-                tasks.create_task(self.retention.prune_forever(), name="retention"),
                 tasks.create_task(self._publish_metrics_forever(), name="metrics"),
-                tasks.create_task(
-                    self.versions.save_forever(self.settings.versions.save_interval_seconds),
-                    name="versions",
-                ),
             ]
+            # These write: they end by themselves, for a transaction that is cancelled may
+            # hold SQLite's lock until its cursor is collected.
+            interval = self.settings.versions.save_interval_seconds
+            tasks.create_task(self.versions.save_until(stop, interval), name="versions")
+            tasks.create_task(self.retention.prune_until(stop), name="retention")
             await self.worker.run(stop)
             self.state = RunState.STOPPING
             for task in beside:

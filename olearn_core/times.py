@@ -1,7 +1,9 @@
-"""Times as the API writes them."""
+"""Times as the API writes them, and waiting for a time."""
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 
@@ -22,3 +24,11 @@ def now_rfc3339(unix_seconds: float) -> str:
 @lru_cache(KNOWN_SECONDS)
 def _until_the_second(unix_seconds: int) -> str:
     return datetime.fromtimestamp(unix_seconds, UTC).isoformat()[:19]
+
+
+async def came(event: asyncio.Event, seconds: float) -> bool:
+    """Wait for an event, but not longer than this; tell whether it came."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    return event.is_set()

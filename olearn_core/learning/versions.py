@@ -26,6 +26,7 @@ from olearn_core.storage.export import Exporter
 from olearn_core.storage.leases import Leases
 from olearn_core.storage.shards import ShardHeader, read_headers, read_sums
 from olearn_core.storage.versions import ModelVersion, NewVersion, VersionStore
+from olearn_core.times import came
 
 logger = logging.getLogger(__name__)
 
@@ -91,10 +92,9 @@ class VersionKeeper:
             return []
         return await self.save()
 
-    async def save_forever(self, seconds: float) -> None:
+    async def save_until(self, stop: asyncio.Event, seconds: float) -> None:
         """Save at this interval, whoever of all processes comes first."""
-        while True:
-            await asyncio.sleep(seconds)
+        while not await came(stop, seconds):
             try:
                 await self.save_if_learned()
             except NotReadyError:

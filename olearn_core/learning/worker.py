@@ -6,7 +6,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -18,6 +17,7 @@ from olearn_core.learning.loading import ShardLoader
 from olearn_core.learning.shard import Shard, ShardState
 from olearn_core.sources.source import OutOfRangeError, Partition, Record, Source
 from olearn_core.storage.database import brief
+from olearn_core.times import came
 
 logger = logging.getLogger(__name__)
 
@@ -135,9 +135,7 @@ class Worker:
 
     async def _wait_for_database(self, stop: asyncio.Event) -> None:
         """Learn no more than can be held until the database takes it."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(RETRY_SECONDS):
-                await stop.wait()
+        await came(stop, RETRY_SECONDS)
         await self.checkpoint()
 
     async def _save(self, shards: Sequence[Shard]) -> None:

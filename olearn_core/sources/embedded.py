@@ -14,6 +14,7 @@ from olearn_core.sources.publisher import Publisher
 from olearn_core.sources.source import Listener, Partition, Record, Source
 from olearn_core.storage.leases import Leases
 from olearn_core.storage.outcome_log import OutcomeLog
+from olearn_core.times import came
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ class EmbeddedLog(Source, Publisher):
         self._appended = asyncio.Event()
         self._waiting: list[tuple[bytes, asyncio.Future[int]]] = []
         self._wanted = asyncio.Event()
+        self._closing = asyncio.Event()
 
     @property
     def group(self) -> str:
@@ -53,11 +55,17 @@ class EmbeddedLog(Source, Publisher):
         """Compete for the lease, and write what is published."""
         self._listener = listener
         writer = asyncio.create_task(self._write(), name="embedded-log-writer")
-        stack.push_async_callback(_cancelled, writer)
+        stack.push_async_callback(self._closed, writer)
         if listener is not None:
             stack.push_async_callback(self._leases.release, LEASE)
             keeper = asyncio.create_task(self._keep_lease(), name="embedded-log-lease")
-            stack.push_async_callback(_cancelled, keeper)
+            stack.push_async_callback(self._closed, keeper)
+
+    async def _closed(self, task: asyncio.Task[None]) -> None:
+        """Let a task end by itself: it may be in the middle of a transaction."""
+        self._closing.set()
+        self._wanted.set()
+        await asyncio.gather(task, return_exceptions=True)
 
     async def fetch(
         self, most: int, timeout_seconds: float
@@ -66,7 +74,7 @@ class EmbeddedLog(Source, Publisher):
         self._appended.clear()
         records = await self._read(most)
         if not records:
-            await _wait(self._appended, timeout_seconds)
+            await came(self._appended, timeout_seconds)
             records = await self._read(most)
         return {PARTITION: records} if records else {}
 
@@ -110,18 +118,21 @@ class EmbeddedLog(Source, Publisher):
 
     async def publish(self, key: str, value: bytes) -> int:
         """Append, together with all who are waiting."""
+        if self._closing.is_set():
+            raise SourceError("the embedded log is closed: the service is stopping")
         future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._waiting.append((value, future))
         self._wanted.set()
         return await future
 
     async def _write(self) -> None:
-        while True:
+        while self._waiting or not self._closing.is_set():
             await self._wanted.wait()
             batch, self._waiting = self._waiting[:APPEND_MOST], self._waiting[APPEND_MOST:]
             if not self._waiting:
                 self._wanted.clear()
-            await self._append(batch)
+            if batch:
+                await self._append(batch)
 
     async def _append(self, batch: list[tuple[bytes, asyncio.Future[int]]]) -> None:
         try:
@@ -139,14 +150,14 @@ class EmbeddedLog(Source, Publisher):
         self._appended.set()
 
     async def _keep_lease(self) -> None:
-        while True:
+        while not self._closing.is_set():
             try:
                 held = await self._leases.hold(LEASE, LEASE_SECONDS)
             except SQLAlchemyError:
                 logger.warning("the embedded log's lease cannot be renewed", exc_info=True)
                 held = False
             await self._tell(held)
-            await asyncio.sleep(LEASE_SECONDS / 4)
+            await came(self._closing, LEASE_SECONDS / 4)
 
     async def _tell(self, held: bool) -> None:
         if self._listener is None or held == self._owned:
@@ -159,16 +170,3 @@ class EmbeddedLog(Source, Publisher):
         else:
             self._listener.assigned([])
         self._owned = held
-
-
-async def _wait(event: asyncio.Event, timeout_seconds: float) -> None:
-    try:
-        async with asyncio.timeout(timeout_seconds):
-            await event.wait()
-    except TimeoutError:
-        return
-
-
-async def _cancelled(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)

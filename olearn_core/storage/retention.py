@@ -19,6 +19,7 @@ from olearn_core.storage.tables import (
     outcome_log,
     shards,
 )
+from olearn_core.times import came
 
 logger = logging.getLogger(__name__)
 
@@ -50,10 +51,9 @@ class Retention:
         self._most = {"executions": learning.dedup_ids, "ratings": learning.dedup_ratings}
         self._embedded = embedded
 
-    async def prune_forever(self) -> None:
+    async def prune_until(self, stop: asyncio.Event) -> None:
         """Prune at the configured interval, one process for all."""
-        while True:
-            await asyncio.sleep(self._settings.interval_seconds)
+        while not await came(stop, self._settings.interval_seconds):
             try:
                 if await self._leases.hold(LEASE, LEASE_SECONDS):
                     logger.info("pruned: %s", await self.prune(time.time()))

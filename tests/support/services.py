@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -76,6 +77,7 @@ class Running:
         """End without a last checkpoint or word, as far as that goes without a process."""
         self.task.cancel()
         await asyncio.gather(self.task, return_exceptions=True)
+        gc.collect()  # as with the process, cursors that hold SQLite's lock are gone
 
 
 @asynccontextmanager
