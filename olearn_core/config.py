@@ -103,8 +103,8 @@ class LearningSettings(Section):
 
     batch_size: int = Field(default=10, ge=1)
     batch_timeout_seconds: float = Field(default=0.2, gt=0)
-    largest_batch: int = Field(default=4_000, ge=10)
-    slice_size: int = Field(default=1_000, ge=1)
+    largest_batch: int = Field(default=8_000, ge=10)
+    slice_size: int = Field(default=2_000, ge=1)
     checkpoint_interval_seconds: float = Field(default=0.2, gt=0)
     base_interval_seconds: float = Field(default=60.0, gt=0)
     base_interval_bytes: int = Field(default=1 << 20, ge=1_024)

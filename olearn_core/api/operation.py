@@ -20,7 +20,7 @@ JSON = "application/json"
 BODY_TYPES = (JSON, "application/cloudevents+json")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Call:
     """
     One request, checked.

@@ -27,7 +27,7 @@ from olearn_core.tokens import NONCE_BYTES, Decided, SigningKey, sign
 BAYESIAN = Weighting()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Question:
     """
     What somebody wants decided.
@@ -44,7 +44,7 @@ class Question:
     weights: Mapping[str, float] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Decision:
     """
     A drawn agent and how likely it was.

@@ -29,6 +29,7 @@ class Exporter:
             _write(self._path(version.model_type, artifact), artifact)
         metrics = {version.model_type: _described(version) for version in versions}
         _write(self._folder / "metrics.json", json.dumps(metrics, indent=2).encode())
+        _sync(self._folder)
 
     def check(self, version: ModelVersion, artifact: bytes) -> list[str]:
         """Compare a version's file with its artifact; write it anew where it differs."""
@@ -36,6 +37,7 @@ class Exporter:
         if not path.is_file() or path.read_bytes() == artifact:
             return []
         _write(path, artifact)
+        _sync(self._folder)
         name = f"version {version.version_number} of {version.model_type}"
         return [f"{path} did not match {name}; it is refused and written anew from the database"]
 
@@ -60,7 +62,11 @@ def _write(path: Path, data: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
+
+
+def _sync(path: Path) -> None:
+    """Make the renames in a folder durable."""
+    folder = os.open(path, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:
