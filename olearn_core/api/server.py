@@ -56,10 +56,10 @@ async def serve(
     """
     stop = stop or asyncio.Event()
     async with AsyncExitStack() as stack:
+        stack.enter_context(_stopping(stop))
         listening = stack.enter_context(bound(settings.api))
         service = await Service.open(settings, stack, plugins)
         gc.freeze()  # looking through all that stays to the end would stall the loop for 70 ms
-        stack.enter_context(_stopping(stop))
         server = _Server(_uvicorn_config(service))
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(service.run(stop), name="service")
