@@ -105,12 +105,17 @@ class CellFinder:
         self._groups: dict[CellsKey, int] = {}
         self._rows = np.zeros((64, 1 + len(settings.context_keys)), dtype=np.int64)
         self._names = _KnownNames(table, settings)
-        self.deeper_values = 0
+        self._deeper_values = 0
 
     @property
     def is_full(self) -> bool:
         """Whether so many groups are known that a new finder should take over."""
         return len(self._groups) >= KNOWN_GROUPS
+
+    def taken_deeper_values(self) -> int:
+        """Return how many nested context values were left out since the last call."""
+        taken, self._deeper_values = self._deeper_values, 0
+        return taken
 
     def known(self, spelt: Spelt) -> list[int | None]:
         """Return the number of each group that was asked for before, None for others."""
@@ -163,7 +168,7 @@ class CellFinder:
         values = self._contexts.get(raw_context)
         if values is None:
             context, deeper = read_context(raw_context)
-            self.deeper_values += deeper
+            self._deeper_values += deeper
             values = self._contexts[raw_context] = tuple(
                 _name_of(context[key]) if key in context else None
                 for key in self._settings.context_keys

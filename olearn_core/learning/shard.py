@@ -111,6 +111,8 @@ class Shard:
             self._fold(read, finder, tick)
         self.next_offset = records[-1].offset + 1
         tick.counts["received"] += len(records)
+        if deeper := finder.taken_deeper_values():
+            tick.counts["deeper_values"] += deeper
         tick.fold_seconds += time.perf_counter() - started
 
     def _begun(self, now_seconds: float) -> Tick:

@@ -66,7 +66,7 @@ class Tick:
     :param from_offset: first offset that it covers
     :param reference_seconds: the receive time of its first batch, which buckets
         are seen from; a replay uses it again
-    :param counts: what happened, by name (see the ledger's documentation)
+    :param counts: what happened, by name
     """
 
     from_offset: int

@@ -1,1 +1,1 @@
-"""Where outcomes come from: Kafka, the embedded log, files; one contract."""
+"""Where outcomes come from and are put: Kafka or the embedded log, behind one contract."""

@@ -317,3 +317,9 @@ class TestTokens:
     def test_where_tokens_are_required_good_ones_are_learned(self) -> None:
         one = learned([outcome(decision_id=self.token())], require_token=True)
         assert one.table.totals()["executions"] == 1
+
+
+def test_nested_context_values_are_left_out_and_counted() -> None:
+    one = learned([outcome(context={"domain": {"deep": 1}, "complexity": "low", "list": [1]})])
+    assert counts(one)["deeper_values"] == 2
+    assert {cell.context for cell in one.table.rows} == {"", "complexity=low"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 
@@ -64,7 +65,7 @@ class Reading:
         await self._stack.aclose()
 
 
-class Log:
+class Log(ABC):
     """A log of outcomes that any number of sources may read and publishers write."""
 
     partition: Partition
@@ -72,11 +73,13 @@ class Log:
     def __init__(self, stack: AsyncExitStack) -> None:
         self._stack = stack
 
+    @abstractmethod
     def source(self) -> Source:
-        raise NotImplementedError
+        """Return a source that is not started."""
 
+    @abstractmethod
     async def publisher(self) -> Publisher:
-        raise NotImplementedError
+        """Return a publisher that is started."""
 
     async def joined(self) -> Reading:
         """Start a source of its own; it leaves at the end of the test at the latest."""
