@@ -10,7 +10,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import msgspec
 from msgspec import Meta
@@ -18,9 +18,11 @@ from msgspec import Meta
 from olearn_core.errors import EventError, UnreadableEventError
 
 Status = Literal["success", "failure", "partial", "timeout", "cancelled", "pending"]
+KNOWN_STATUS = f"known are {', '.join(get_args(Status))}"
 Scalar = str | float | bool
 T = TypeVar("T")
 
+OF_DECISIONS = "-decisions"  # ends the name of a source whose records are decisions
 DEFAULT = "default"
 NAME_LENGTH = 128
 MAX_EVENT_BYTES = 1 << 20
@@ -60,6 +62,7 @@ class Outcome(msgspec.Struct, gc=False, kw_only=True):
     cost_estimate: Amount | None = None
     context: msgspec.Raw = msgspec.Raw()
     context_snapshot: msgspec.Raw = msgspec.Raw()
+    source: msgspec.Raw = msgspec.Raw()
     specversion: msgspec.Raw = msgspec.Raw()
     data: msgspec.Raw = msgspec.Raw()
 
@@ -80,6 +83,15 @@ class Outcome(msgspec.Struct, gc=False, kw_only=True):
         if len(context) > LONGEST_NOTHING:
             return context
         return bytes(self.context_snapshot) if context in NOTHING else context
+
+    @property
+    def source_name(self) -> str:
+        """Who says to have sent it (CloudEvents' `source`), "" where that is not a text."""
+        try:
+            name = _any_value.decode(self.source or b"null")
+        except msgspec.DecodeError:
+            return ""
+        return name if isinstance(name, str) else ""
 
 
 class Envelope(msgspec.Struct):
@@ -115,7 +127,6 @@ CARRIED_FIELDS = frozenset(
         "id",
         "time",
         "type",
-        "source",
         "subject",
         "datacontenttype",
         "dataschema",
@@ -125,6 +136,7 @@ KNOWN_FIELDS = CARRIED_FIELDS | set(Outcome.__struct_fields__)
 
 _decoder = msgspec.json.Decoder(Outcome)
 _envelope = msgspec.json.Decoder(Envelope)
+_any_value = msgspec.json.Decoder()
 _any = msgspec.json.Decoder(dict[str, Any])
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -166,6 +178,8 @@ def _explained(error: Exception, value: bytes | msgspec.Raw, root: str = "") -> 
     if isinstance(error, msgspec.ValidationError):
         reason, at, path = str(error).rpartition(" - at `$")  # the reason may quote the event
         reason, pointer = (reason, _pointer(path)) if at else (path, "")
+        if pointer.endswith("/status"):
+            reason = f"{reason[: REASON_LENGTH // 2]}: {KNOWN_STATUS}"
         return EventError(reason[:REASON_LENGTH], root + pointer)
     if isinstance(error, UnicodeDecodeError):
         return UnreadableEventError(f"not valid UTF-8 (byte {_first_not_utf8(value)})", root)
@@ -196,6 +210,7 @@ def _unwrapped(wrapped: Outcome, value: bytes) -> tuple[Outcome, str]:
         raise EventError("agent_name is required", "/data/agent_name")
     outcome.event_id = outcome.event_id or envelope.id
     outcome.timestamp = outcome.timestamp or envelope.time
+    outcome.source = outcome.source or wrapped.source
     return outcome, "/data"
 
 

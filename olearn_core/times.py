@@ -1,4 +1,4 @@
-"""Times as the API writes them, and waiting for a time."""
+"""Times as the API writes them, and waiting: for a time, or so that others need not."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 KNOWN_SECONDS = 64
+TURNS = 3  # a request is read in the first, carried out in the second
 
 
 def rfc3339(unix_seconds: float) -> str | None:
@@ -26,9 +27,20 @@ def _until_the_second(unix_seconds: int) -> str:
     return datetime.fromtimestamp(unix_seconds, UTC).isoformat()[:19]
 
 
+def loop_seconds() -> float:
+    """Return the running event loop's clock, which never jumps; intervals are measured by it."""
+    return asyncio.get_running_loop().time()
+
+
 async def came(event: asyncio.Event, seconds: float) -> bool:
     """Wait for an event, but not longer than this; tell whether it came."""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()
     return event.is_set()
+
+
+async def give_way() -> None:
+    """Let everybody go first who has come meanwhile; between stretches of work."""
+    for _ in range(TURNS):
+        await asyncio.sleep(0)

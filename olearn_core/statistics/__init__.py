@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from olearn_core.statistics.arrays import FloatArray, IntArray
+from olearn_core.statistics.arrays import BoolArray, FloatArray, IntArray
 from olearn_core.statistics.batches import OutcomeBatch
 from olearn_core.statistics.buckets import BASE, Bucket, Tier, compacted, place
 from olearn_core.statistics.codec import content_hash, from_bytes, read_header, to_bytes
@@ -14,6 +14,7 @@ __all__ = [
     "BASE",
     "OTHER",
     "SUM_LIMIT",
+    "BoolArray",
     "Bucket",
     "Cell",
     "Column",

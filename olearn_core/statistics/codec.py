@@ -48,16 +48,35 @@ def content_hash(table: Statistics) -> str:
     return hashlib.sha256(json.dumps(canonical, ensure_ascii=False).encode()).hexdigest()
 
 
-def to_bytes(table: Statistics, **header: Any) -> bytes:
-    """Return the table as an npz; further header fields must be JSON."""
-    values = np.ascontiguousarray(table.values)
+def canonical(table: Statistics) -> Statistics:
+    """
+    Return the table with its rows in order and without rows of zeros.
+
+    Equal tables are equal bytes then, however they came about. It costs a sort,
+    so versions are written this way, checkpoints are not.
+    """
+    filled = np.flatnonzero(table.values.any(axis=1)).tolist()
+    return table.take(sorted(filled, key=table.cells.__getitem__))
+
+
+def to_bytes(table: Statistics, rows: IntArray | None = None, /, **header: Any) -> bytes:
+    """
+    Return the table as an npz.
+
+    :param rows: that are wanted, each once; None for all
+    :param header: further fields, which must be JSON
+    """
+    if rows is None:
+        cells, values = table.cells, np.ascontiguousarray(table.values)
+    else:
+        cells, values = [table.cells[row] for row in rows.tolist()], table.values[rows]
     described = {
         **header,
         "schema_version": SCHEMA_VERSION,
         "columns": table.columns,
-        "cells": list(table.rows),
+        "cells": cells,
     }
-    text = json.dumps(described, ensure_ascii=False, sort_keys=True).encode()
+    text = msgspec.json.encode(described, order="deterministic")
     digest = np.frombuffer(_digest(text, values), dtype=np.uint8)
     file = io.BytesIO()
     np.savez(file, header=np.frombuffer(text, dtype=np.uint8), values=values, sha256=digest)

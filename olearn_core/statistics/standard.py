@@ -46,6 +46,10 @@ def _ln_latency(batch: OutcomeBatch) -> FloatArray:
     return _ln(np.minimum(batch.latency_ms, LATENCY_CAP_MS))
 
 
+def _none(batch: OutcomeBatch) -> FloatArray:
+    return np.full(len(batch.success), np.nan)
+
+
 def _ln_cost(batch: OutcomeBatch) -> FloatArray:
     return _ln(np.minimum(batch.cost_usd, COST_CAP_USD) * MICRO_USD)
 
@@ -68,3 +72,8 @@ COST_N = Column("cost_n", "events", 1, 1, lambda b: _present(b.cost_usd))
 COST = Column("cost", "USD", MICRO_USD, COST_CAP_USD, _cost)
 LN_COST = Column("ln_cost", "ln micro-USD", 1_000, LN_COST_CAP, _ln_cost)
 LN_COST_SQ = Column("ln_cost_sq", "ln micro-USD", 1_000, LN_COST_CAP, _ln_cost, power=2)
+
+# By decision time, for all models: how many decisions were made, how many came back. An
+# outcome's own cell is by event time, so what folds it adds `joined` elsewhere by itself.
+DECIDED = Column("decided", "decisions", 1, 1, lambda b: _present(b.success))
+JOINED = Column("joined", "decisions", 1, 1, _none)

@@ -8,7 +8,13 @@ from typing import Literal
 import numpy as np
 
 from olearn_core.statistics.arrays import FloatArray, IntArray
-from olearn_core.statistics.buckets import DAY_SECONDS, HOUR_SECONDS, Tier
+from olearn_core.statistics.buckets import (
+    DAY_SECONDS,
+    DAYS_KEPT,
+    HOUR_SECONDS,
+    HOURS_KEPT,
+    Tier,
+)
 
 Strategy = Literal["bayesian", "moving_average", "exponential", "gradient"]
 
@@ -42,6 +48,24 @@ class Rows:
     cells: IntArray
     tiers: IntArray
     numbers: IntArray
+
+    def compacted(self, now_seconds: float) -> Rows:
+        """
+        Return the rows with their buckets as they are when compacted now.
+
+        So rows of equal cells weigh the same, whether their tables are compacted
+        yet or not: what an adjustment takes away weighs what it had added.
+        """
+        hour_now = int(now_seconds // HOUR_SECONDS)
+        old_hour = (self.tiers == Tier.HOUR) & (self.numbers <= hour_now - HOURS_KEPT)
+        tiers = np.where(old_hour, Tier.DAY, self.tiers)
+        numbers = np.where(old_hour, self.numbers // 24, self.numbers)
+        old_day = (tiers == Tier.DAY) & (numbers <= hour_now // 24 - DAYS_KEPT)
+        return Rows(
+            self.cells,
+            np.where(old_day, Tier.BASE, tiers).astype(np.int64),
+            np.where(old_day, 0, numbers).astype(np.int64),
+        )
 
     def ages_seconds(self, now_seconds: float) -> FloatArray:
         """Return each bucket's age from its midpoint; the base is infinitely old."""
@@ -85,7 +109,8 @@ def _gradient_weights(rate: float, rows: Rows, counts: IntArray) -> FloatArray:
     """
     days, inverse = np.unique(np.stack([rows.cells, rows.days()]), axis=1, return_inverse=True)
     inverse = inverse.reshape(-1)
-    events = np.bincount(inverse, weights=counts, minlength=days.shape[1]).astype(np.float64)
+    counted = np.bincount(inverse, weights=counts, minlength=days.shape[1])
+    events = np.maximum(0.0, counted)  # an adjustment may be seen before what it takes away
     keep = 1.0 - rate
     step = (1.0 - keep**events) / (rate * np.maximum(events, 1.0))
     weights: FloatArray = (step * keep ** _later_events(days[0], events))[inverse]

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from olearn_core.errors import CorruptArtifactError
@@ -28,8 +28,9 @@ from olearn_core.statistics import (
     to_bytes,
 )
 from olearn_core.statistics.codec import SCHEMA_VERSION
+from tests.promises.proof import examples
 
-PROPERTY = settings(derandomize=True, deadline=None, max_examples=100)
+PROPERTY = examples(100, 10_000)
 COLUMNS = ("executions", "success")
 HOURLY = Bucket(Tier.HOUR, 492_000)
 SMALL = Statistics.of(
@@ -192,11 +193,13 @@ def test_tables_are_equal_where_their_hashes_are(one: Statistics, other: Statist
 # ---- torn and changed
 
 
+@pytest.mark.promise("P12")
 def test_an_artifact_torn_at_any_byte_is_refused() -> None:
     for length in range(len(ARTIFACT)):
         assert_refused(ARTIFACT[:length])
 
 
+@pytest.mark.promise("P12")
 def test_a_flipped_bit_in_any_byte_is_refused_or_does_not_matter() -> None:
     """Only the zip's own metadata (dates, rights, versions) may change unseen."""
     content: set[int] = set()
@@ -221,7 +224,8 @@ def test_a_changed_byte_anywhere_is_refused_or_does_not_matter(value: int | None
         assert_equal_or_refused(bytes(changed))
 
 
-@settings(PROPERTY, max_examples=500)
+@pytest.mark.promise("P12")
+@examples(500, 50_000)
 @given(
     st.lists(
         st.tuples(st.integers(0, len(ARTIFACT)), st.integers(0, 40), st.binary(max_size=20)),

@@ -16,7 +16,12 @@ from olearn_core.statistics.columns import EVENTS_PER_CELL
 
 PROPERTY = settings(derandomize=True, deadline=None, max_examples=100)
 NAN = math.nan
-STANDARD = [value for value in vars(standard).values() if isinstance(value, Column)]
+OF_DECISIONS = (standard.DECIDED, standard.JOINED)
+STANDARD = [
+    value
+    for value in vars(standard).values()
+    if isinstance(value, Column) and value not in OF_DECISIONS
+]
 BY_NAME = {column.name: column for column in STANDARD}
 
 

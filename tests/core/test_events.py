@@ -8,6 +8,7 @@ import unicodedata
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, get_args
 
+import msgspec
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -167,6 +168,11 @@ def test_an_agent_and_a_status_are_enough() -> None:
     assert (outcome.quality_score, outcome.cost_usd) == (None, None)
 
 
+def test_who_misspells_a_status_is_told_those_that_are_known() -> None:
+    reason = refusal(b'{"agent_name":"a","status":"succes"}').reason
+    assert reason.startswith("Invalid enum value 'succes': known are success, failure, ")
+
+
 @pytest.mark.parametrize("status", STATUSES)
 def test_each_status_is_read(status: str) -> None:
     assert decode_outcome(event(status=status)).status == status
@@ -296,7 +302,21 @@ def test_what_is_encoded_is_read_back() -> None:
 
 def test_a_structured_cloud_event_is_its_data() -> None:
     outcome = decode_outcome(cloud_event(FULL, time="2020-01-01T00:00:00Z"))
+    assert outcome.source_name == "/agents"
+    outcome.source = msgspec.Raw()
     assert outcome == decode_outcome(FULL_BYTES)
+
+
+@pytest.mark.parametrize("source", ["/fleet/7", "", "é"])
+def test_who_sent_it_is_a_text(source: str) -> None:
+    event = {"agent_name": "a", "success": True, "source": source}
+    assert decode_outcome(encode_outcome(event)).source_name == source
+
+
+@pytest.mark.parametrize("source", [None, 1, ["a"], {"a": "b"}])
+def test_what_else_stands_there_is_nobody(source: Any) -> None:
+    event = {"agent_name": "a", "success": True, "source": source}
+    assert decode_outcome(encode_outcome(event)).source_name == ""
 
 
 def test_a_cloud_event_lends_its_id_and_time_where_the_data_has_none() -> None:

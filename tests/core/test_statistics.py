@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from olearn_core.errors import SumOverflowError
@@ -24,8 +24,9 @@ from olearn_core.statistics import (
 )
 from olearn_core.statistics.buckets import DAY_SECONDS, HOUR_SECONDS
 from olearn_core.statistics.table import scatter
+from tests.promises.proof import examples
 
-PROPERTY = settings(derandomize=True, deadline=None, max_examples=100)
+PROPERTY = examples(100, 20_000)
 NOW = 20_500.4 * DAY_SECONDS
 HOUR = int(NOW // HOUR_SECONDS)
 COLUMNS = ("executions", "success", "ln_latency")
@@ -108,6 +109,7 @@ def tables(draw: st.DrawFn, columns: Sequence[str] | None = None) -> Statistics:
 # ---- order, split, merge, compaction
 
 
+@pytest.mark.promise("P6")
 @PROPERTY
 @given(st.lists(events, max_size=25), st.integers(1, 4), st.randoms(use_true_random=False))
 def test_no_order_split_merge_or_moment_of_compaction_changes_the_table(
@@ -150,6 +152,7 @@ def test_placing_and_then_compacting_is_placing_late(outcomes: list[Event], late
     assert late.is_compact(later)
 
 
+@pytest.mark.promise("P6")
 @PROPERTY
 @given(st.lists(events, max_size=12), st.integers(0, 12))
 def test_a_batch_at_once_is_its_events_one_by_one(outcomes: list[Event], cut: int) -> None:
@@ -164,6 +167,7 @@ def test_a_batch_at_once_is_its_events_one_by_one(outcomes: list[Event], cut: in
     assert_same(one_by_one, in_batches)
 
 
+@pytest.mark.promise("P6")
 @PROPERTY
 @given(tables(), tables(), tables())
 def test_addition_commutes_and_associates(a: Statistics, b: Statistics, c: Statistics) -> None:
@@ -192,6 +196,7 @@ def test_the_negated_table_takes_away_what_was_added(a: Statistics, b: Statistic
     assert_same(a.negated().negated(), a)
 
 
+@pytest.mark.promise("P6")
 @PROPERTY
 @given(tables(), tables(), st.lists(st.floats(0, NOW + 200 * DAY_SECONDS), min_size=1, max_size=4))
 def test_compaction_is_addition(a: Statistics, b: Statistics, moments: list[float]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import string
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Any
@@ -12,7 +13,17 @@ from hypothesis import strategies as st
 
 from olearn_core.errors import TokenError
 from olearn_core.events import NAME_LENGTH, decode_outcome, encode_outcome
-from olearn_core.tokens import NONCE_BYTES, Decided, SigningKey, eligible_hash, sign, verify
+from olearn_core.tokens import (
+    LONGEST_BYTES,
+    NONCE_BYTES,
+    REFUSALS,
+    Decided,
+    SigningKey,
+    eligible_hash,
+    key_numbers,
+    sign,
+    verify,
+)
 
 PROPERTY = settings(derandomize=True, deadline=None, max_examples=100)
 ALPHABET = string.ascii_letters + string.digits + "-_"
@@ -88,6 +99,23 @@ def test_a_token_passes_through_urls_headers_and_outcomes(decided: Decided) -> N
     assert set(token) <= set(ALPHABET)
     fields = {"agent_name": decided.agent, "success": True, "decision_id": token}
     assert decode_outcome(encode_outcome(fields)).decision_id == token
+
+
+@PROPERTY
+@given(decisions)
+def test_no_token_is_longer_than_1664_bytes(decided: Decided) -> None:
+    assert len(decoded(sign(KEY, decided))) <= LONGEST_BYTES == 1_664
+
+
+def test_names_beyond_what_an_outcome_may_have_are_not_signed() -> None:
+    name = "🤖" * (NAME_LENGTH + 10)
+    with pytest.raises(TokenError, match="too long"):
+        sign(KEY, DECIDED._replace(tenant=name, task_type=name, agent=name))
+
+
+def test_a_signed_token_beyond_the_longest_is_refused() -> None:
+    payload = decoded(TOKEN)[:-16] + bytes(LONGEST_BYTES)
+    assert assert_refused(encoded(payload + KEY.signature(payload))).refusal == "malformed"
 
 
 def test_the_longest_token_fits_into_an_outcome() -> None:
@@ -185,6 +213,47 @@ def test_keys_are_rotated_by_number() -> None:
     fresh = sign(OTHER, DECIDED)
     assert verify(KEYS, TOKEN) == verify(KEYS, fresh) == DECIDED
     assert_refused(TOKEN, {OTHER.number: OTHER})
+
+
+@pytest.mark.parametrize(
+    ("token", "refusal"),
+    [
+        ("nonsense", "malformed"),
+        ("!", "malformed"),
+        (TOKEN[:40], "malformed"),
+        (sign(SigningKey(99, b"x"), DECIDED), "unknown_key"),
+        (sign(SigningKey(KEY.number, b"x"), DECIDED), "tampered"),
+    ],
+)
+def test_each_kind_of_refusal_has_its_name(token: str, refusal: str) -> None:
+    assert assert_refused(token).refusal == refusal
+    assert refusal in REFUSALS
+
+
+# ---- which keys outcomes ask for, before anything is verified
+
+
+@PROPERTY
+@given(decisions, st.integers(0, 255))
+def test_the_key_s_number_is_read_from_an_outcome_s_bytes(decided: Decided, number: int) -> None:
+    token = sign(SigningKey(number, b"x"), decided)
+    fields = {"agent_name": "a", "success": True, "decision_id": token}
+    assert key_numbers(encode_outcome(fields)) == {number}
+    assert key_numbers(json.dumps(fields, indent=1).encode()) == {number}
+
+
+@PROPERTY
+@given(st.binary(max_size=100) | st.builds(lambda t: b'{"decision_id": "' + t, st.binary()))
+def test_any_bytes_may_be_asked_for_their_keys(value: bytes) -> None:
+    assert key_numbers(value) <= set(range(256))
+
+
+def test_an_outcome_without_a_token_asks_for_no_key() -> None:
+    assert key_numbers(b'{"agent_name": "a", "decision_id": null}') == set()
+    assert key_numbers(b'{"decision_id": "nonsense"}') == set()
+
+
+# ---- refused formats
 
 
 def test_another_format_is_refused() -> None:

@@ -22,7 +22,7 @@ from olearn_core.statistics import (
     Weighting,
     row_weights,
 )
-from olearn_core.statistics.buckets import DAY_SECONDS, HOUR_SECONDS
+from olearn_core.statistics.buckets import DAY_SECONDS, HOUR_SECONDS, compacted
 
 PROPERTY = settings(derandomize=True, deadline=None, max_examples=100)
 DAY = 20_000
@@ -269,3 +269,21 @@ def test_no_weight_is_negative_or_more_than_one(strategy: Strategy, sums: Sums) 
     assert weight.shape == (len(sums),)
     assert weight.dtype == np.float64
     assert ((weight >= 0.0) & (weight <= 1.0 + 1e-12)).all()
+
+
+@PROPERTY
+@given(
+    st.lists(st.tuples(st.sampled_from(list(Tier)), st.integers(0, 24 * 200)), min_size=1),
+    st.integers(0, 24 * 400),
+)
+def test_rows_are_compacted_like_the_table(
+    buckets: list[tuple[Tier, int]], later_hours: int
+) -> None:
+    made = [
+        BASE if tier == Tier.BASE else hour(number) if tier == Tier.HOUR else day(number // 24)
+        for tier, number in buckets
+    ]
+    now = (DAY * 24 + later_hours) * HOUR_SECONDS + 1.0
+    done = rows(*made).compacted(now)
+    expected = [compacted(bucket, now) for bucket in made]
+    assert list(zip(done.tiers.tolist(), done.numbers.tolist(), strict=True)) == expected
