@@ -16,8 +16,11 @@ from olearn_core.errors import ConfigError, PluginError
 from olearn_core.hookspecs import PROJECT, AnyModel
 from olearn_core.models import Policy, Predictor
 from olearn_core.statistics import Column
+from olearn_core.statistics.standard import DECIDED, JOINED
 
 logger = logging.getLogger(__name__)
+
+OWN_COLUMNS = frozenset({DECIDED.name, JOINED.name})
 
 Options = Mapping[str, Mapping[str, Any]]
 
@@ -28,6 +31,7 @@ class PluginInfo:
     What is known of a plugin.
 
     :param models: names of the models it provides
+    :param hooks: names of the hooks it implements
     :param problem: why it is not used, None where it is
     """
 
@@ -36,6 +40,7 @@ class PluginInfo:
     version: str
     models: list[str] = field(default_factory=list)
     problem: str | None = None
+    hooks: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +53,13 @@ class Models:
     columns: Sequence[Column]
 
     @property
+    def table_columns(self) -> tuple[Column, ...]:
+        """The columns of what is learned: the models', and which decisions came back."""
+        return (*self.columns, JOINED)
+
+    @property
     def column_names(self) -> tuple[str, ...]:
-        """Names of the table's columns."""
+        """Names of the models' columns."""
         return tuple(column.name for column in self.columns)
 
 
@@ -110,6 +120,7 @@ class Plugins:
         self._manager.register(plugin, info.name)
         try:
             self._manager.check_pending()
+            info.hooks += sorted(c.name for c in self._manager.get_hookcallers(plugin) or ())
             others = [p for p in self._manager.get_plugins() if p is not plugin]
             hooks = self._manager.subset_hook_caller("olearn_register_models", others)
             classes = [model for models in hooks() for model in models]
@@ -135,6 +146,8 @@ class Plugins:
         columns = {column.name: column for other in before for column in other.columns}
         columns |= self._columns
         for column in model.columns:
+            if column.name in OWN_COLUMNS:
+                raise PluginError(f"the column name {column.name!r} is olearn's own: take another")
             known = columns.get(column.name, column)
             if known.contract != column.contract:
                 raise PluginError(

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from olearn_core.events import DEFAULT, Outcome, Status
-from olearn_core.learning.tenants import TableIndex, TenantSpace, weighed
+from olearn_core.learning.views.tenants import TableIndex, TenantSpace, weighed
 from olearn_core.models import Choice, Estimate, Policy, Predictor, Query, Scores, Sums, Utility
 from olearn_core.models.sums import empty_sums
 from olearn_core.plugins import Plugins

@@ -11,6 +11,7 @@ exactly. So each panel checks itself, and only those that fail are halved.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable
 
@@ -18,11 +19,15 @@ import numpy as np
 
 from olearn_core import FloatArray
 
+logger = logging.getLogger(__name__)
+
 Evaluate = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
 
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(24)
 TOLERANCE = 2e-6
+SUM_TOLERANCE = 1e-4
 MOST_HALVINGS = 40
+MOST_PANELS = 1_024
 REACH = 6.0
 SMALLEST_SD = 1e-7
 
@@ -64,6 +69,8 @@ def largest(evaluate: Evaluate, edges: FloatArray) -> FloatArray:
     """
     Return P(k is largest) by Gauss-Legendre quadrature on panels.
 
+    Always a law: where the quadrature fails, that is logged and chance mixed in.
+
     :param evaluate: from points (points,) to ln F and f/F, both (points, agents)
     :param edges: ends of the panels, increasing, around all that matters
     """
@@ -72,13 +79,35 @@ def largest(evaluate: Evaluate, edges: FloatArray) -> FloatArray:
     for _ in range(MOST_HALVINGS):
         shares, error = _panels(evaluate, low, high)
         good = error <= TOLERANCE
+        if np.count_nonzero(~good) > MOST_PANELS:
+            good[:] = True  # it does not settle; the check of the sum tells
         done.append(shares[good])
         low, high = _halved(low[~good], high[~good])
         if not low.size:
             break
+    else:
+        done.append(_panels(evaluate, low, high)[0])
     law = np.concatenate(done).sum(axis=0)
-    normalised: FloatArray = law / law.sum()
-    return normalised
+    return _checked(law)
+
+
+def _checked(law: FloatArray) -> FloatArray:
+    """
+    Return the law with a sum of exactly 1.
+
+    Where the raw sum is far off, the quadrature has failed. What is left, mixed
+    with chance, is not P(best) any more, but it is what is drawn from and logged,
+    so propensities stay true.
+    """
+    total = float(law.sum())
+    if abs(total - 1.0) <= SUM_TOLERANCE:
+        sound: FloatArray = law / total
+        return sound
+    logger.warning("the law of choice adds up to %g instead of 1, chance is mixed in", total)
+    rest: FloatArray = np.nan_to_num(law, nan=0.0, posinf=0.0, neginf=0.0).clip(0.0, 1.0)
+    rest = rest + 1.0 / len(law)
+    mixed: FloatArray = rest / rest.sum()
+    return mixed
 
 
 def _halved(low: FloatArray, high: FloatArray) -> tuple[FloatArray, FloatArray]:

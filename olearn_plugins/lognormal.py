@@ -8,6 +8,7 @@ mean, from plain sums; how far it can be off follows from the sums of logarithms
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,7 @@ CELL_WEIGHT = 10.0
 AGENT_WEIGHT = 50.0
 SKEW_WEIGHT = 100.0
 LARGEST_LOG_VARIANCE = 5.0
+NEXT_TO_LEVEL = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ def lognormal_grid(sums: LogSums, unit: float) -> Grid:
     cells = sums.padded()
     tails = _tails(cells)
     pooled = pool(cells.logs, PRIOR)
-    centre, variance, effective_n = _log_expectation(cells, tails)
+    centre, variance, effective_n, parts = _log_expectation(cells, tails)
     reach = _student90(CELL_WEIGHT + np.maximum(0.0, cells.logs.n - 1.0)) * np.sqrt(variance)
     mean = np.exp(centre) / unit
     contrast_sd = np.sqrt(pooled.contrast_variance)
@@ -89,7 +91,24 @@ def lognormal_grid(sums: LogSums, unit: float) -> Grid:
         pooled.mean,
         np.sqrt(tails.log_variance),
         contrast_sd,
-    )
+    ).with_parts(**_on_the_scale_of_x(parts, centre, unit))
+
+
+def _on_the_scale_of_x(
+    parts: Mapping[str, FloatArray], centre: FloatArray, unit: float
+) -> dict[str, FloatArray]:
+    """
+    Return parts of ln E x as parts of E x.
+
+    Each is stretched by the logarithmic mean of E x and the common level, their
+    difference by that of their logarithms, so that the parts still add up (the
+    Divisia decomposition: Ang, "The LMDI approach to decomposition analysis", 2005).
+    """
+    above = np.asarray(sum(parts.values()))
+    level = np.exp(centre - above) / unit
+    flat = np.abs(above) < NEXT_TO_LEVEL
+    stretch = level * np.where(flat, 1.0, np.expm1(above) / np.where(flat, 1.0, above))
+    return {name: stretch * part for name, part in parts.items()}
 
 
 def _tails(cells: LogSums) -> _Tails:
@@ -130,8 +149,10 @@ def _excess(skew: FloatArray) -> FloatArray:
     return np.maximum(3.0 * skew - 2.0, skew**2)
 
 
-def _log_expectation(cells: LogSums, tails: _Tails) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return mean and variance of the belief about ln E x, and the outcomes behind it."""
+def _log_expectation(
+    cells: LogSums, tails: _Tails
+) -> tuple[FloatArray, FloatArray, FloatArray, dict[str, FloatArray]]:
+    """Return mean and variance of the belief about ln E x, the outcomes behind it, its parts."""
     n = cells.logs.n
     known = n > 0
     noise = np.log1p(tails.relative_variance / np.where(known, n, 1.0))
@@ -141,7 +162,7 @@ def _log_expectation(cells: LogSums, tails: _Tails) -> tuple[FloatArray, FloatAr
     own, others = np.where(known, 1.0 / noise, 0.0), 1.0 / pooled.others_variance
     centre = (own * observed + others * pooled.others_mean) / (own + others)
     effective_n = np.minimum(n.sum(), n + tails.relative_variance * others)
-    return centre, 1.0 / (own + others), effective_n
+    return centre, 1.0 / (own + others), effective_n, pooled.parts(centre)
 
 
 def _student90(freedom: FloatArray) -> FloatArray:

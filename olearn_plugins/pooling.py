@@ -8,7 +8,8 @@ The model of an outcome y of agent k on task type t is
 with independent normal effects of task type, agent and their interaction. How
 large each kind of effect is (a variance component) is estimated from the sums
 themselves, so that agents who behave alike everywhere lend each other and
-themselves more than agents who specialise. The estimates are those of a
+themselves more than agents who specialise; the interaction's by task type, for
+there may be one on which the usually good agents fail. The estimates are those of a
 mean-field EM with weak priors on the components; see Searle, Casella and
 McCulloch, "Variance Components" (1992), chapters 8 and 9.
 """
@@ -23,10 +24,13 @@ from olearn_core import FloatArray
 
 LEAST_WEIGHT = 1e-6
 ROUNDS = 8
-AGENT_SHARE = 0.11
+AGENT_SHARE = 0.20
 INTERACTION_SHARE = 0.07
 TASK_SHARE = 0.20
 NOISE_SHARE = 0.80
+COMMON_INTERACTIONS = 15.0  # that the shared variance counts for, by outcomes of each agent …
+FEWEST_INTERACTIONS, MOST_INTERACTIONS = 0.3, 6.0  # … within these bounds
+COMMON_DOUBTS = 2.0  # likewise, in task types
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +83,15 @@ class Prior:
 
 @dataclass(frozen=True, slots=True)
 class Components:
-    """Variances: between agents, of the interaction, between task types, of the noise by task."""
+    """
+    Variances of the effects and of the noise.
+
+    :param interaction: by task type, for on some the agents' usual order does not hold; (tasks, 1)
+    :param noise: by task type, (tasks,)
+    """
 
     agent: float
-    interaction: float
+    interaction: FloatArray
     task: float
     noise: FloatArray
 
@@ -115,6 +124,18 @@ class Pooled:
         """All effects together, shape (tasks, agents)."""
         mean: FloatArray = self.level + self.tasks[:, None] + self.contrast
         return mean
+
+    def parts(self, mean: FloatArray) -> dict[str, FloatArray]:
+        """
+        Split means into what an agent does everywhere and what is so on the task type alone.
+
+        Level and both parts add up to the mean; the second has the task type's
+        difficulty, which all agents share, the interaction and the cell's own record.
+
+        :param mean: shape (tasks, agents), the posterior mean or one near it
+        """
+        agent = np.broadcast_to(self.agents, mean.shape)
+        return {"agent": agent, "task_type": mean - self.level - agent}
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +170,7 @@ def _start(moments: Moments, prior: Prior, level: float) -> Components:
     variance = float((5.0 * prior.variance + squares) / (5.0 + total))
     return Components(
         agent=AGENT_SHARE * variance,
-        interaction=INTERACTION_SHARE * variance,
+        interaction=np.full((moments.n.shape[0], 1), INTERACTION_SHARE * variance),
         task=TASK_SHARE * variance,
         noise=np.full(moments.n.shape[0], NOISE_SHARE * variance),
     )
@@ -184,10 +205,28 @@ def _components(
     freedom = float(agents_known + own.sum()), own.sum(axis=1)
     return Components(
         agent=float((4.0 * start.agent + (effects.agents**2).sum()) / (4.0 + agents_known)),
-        interaction=float((8.0 * start.interaction + (interaction**2).sum()) / (8.0 + known.sum())),
+        interaction=_interactions(moments.n, interaction**2, known, start.interaction),
         task=start.task,
         noise=_noise(moments.n.sum(axis=1), squares, freedom, start.noise[0], prior),
     )
+
+
+def _interactions(
+    n: FloatArray, squares: FloatArray, known: FloatArray, start: FloatArray
+) -> FloatArray:
+    """
+    Return the variance of each task type's interaction, shrunk towards that of all.
+
+    The more outcomes a task type has, the more it tells by itself.
+    """
+    common = (8.0 * start + squares.sum()) / (8.0 + known.sum())
+    each = n.mean(axis=1, keepdims=True)
+    prior = np.clip(
+        COMMON_INTERACTIONS / np.maximum(each, 1.0), FEWEST_INTERACTIONS, MOST_INTERACTIONS
+    )
+    own: FloatArray = squares.sum(axis=1, keepdims=True)
+    shrunk: FloatArray = (prior * common + own) / (prior + known.sum(axis=1, keepdims=True))
+    return shrunk
 
 
 def _noise(
@@ -259,16 +298,24 @@ def _others(
     return told, variance * _doubt(moments, told, variance, parts.noise)
 
 
-def _doubt(moments: Moments, told: FloatArray, variance: FloatArray, noise: FloatArray) -> float:
+def _doubt(
+    moments: Moments, told: FloatArray, variance: FloatArray, noise: FloatArray
+) -> FloatArray:
     """
     Return by how much cells lie farther from what others tell than the variance says.
 
-    By moments, with the cells weighted by what they tell (DerSimonian and Laird,
-    "Meta-analysis in clinical trials", 1986); never below 1.
+    By task type, (tasks, 1), shrunk towards that of all; by moments, with the cells
+    weighted by what they tell (DerSimonian and Laird, "Meta-analysis in clinical
+    trials", 1986); never below 1.
     """
     known = moments.n > 0
     own = noise[:, None] / np.where(known, moments.n, 1.0)
     weight = known / (variance + own) ** 2
-    beyond = (weight * ((moments.mean - told) ** 2 - own)).sum()
-    expected = (weight * variance).sum()
-    return float(max(1.0, beyond / expected)) if expected > 0 else 1.0
+    beyond = (weight * ((moments.mean - told) ** 2 - own)).sum(axis=1, keepdims=True)
+    expected = (weight * variance).sum(axis=1, keepdims=True)
+    if not expected.any():
+        return np.ones_like(expected)
+    common = max(1.0, beyond.sum() / expected.sum())
+    prior = COMMON_DOUBTS * expected.mean()
+    doubt: FloatArray = (beyond + prior * common) / (expected + prior)
+    return np.maximum(1.0, doubt)

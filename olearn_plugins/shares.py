@@ -55,7 +55,7 @@ def share_grid(moments: Moments) -> Grid:
         np.minimum(cells.n.sum(), cells.n + beliefs.pooled * dispersion),
         low,
         high,
-    )
+    ).with_parts(**pooled.parts(beliefs.mean))
 
 
 def _dispersion(cells: Moments) -> FloatArray:

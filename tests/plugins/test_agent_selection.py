@@ -65,6 +65,12 @@ def test_a_newcomer_not_yet_tried_gets_its_share_whatever_is_estimated():
     assert choose(asked, newcomer_share=0.0)[1] == pytest.approx(0.0, abs=1e-6)
 
 
+def test_where_all_is_new_nobody_is_a_newcomer():
+    few = choice([0.9, 0.2, 0.8], [0.01, 0.01, 0.01], [60, 4, 0])
+    assert choose(few)[1] == pytest.approx(0.0, abs=1e-6)
+    assert choose(few, newcomer_history=20)[1] == pytest.approx(0.05, abs=1e-6)
+
+
 def test_newcomers_share_their_share():
     law = choose(choice([0.9, 0.2, 0.1], [0.01, 0.01, 0.01], [1_000, 0, 0]))
     np.testing.assert_allclose(law, [0.90, 0.05, 0.05], atol=1e-6)

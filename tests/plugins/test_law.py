@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.special import log_ndtr
 
-from olearn_plugins.law import normal, probability_best
+from olearn_plugins.law import largest, normal, probability_best
 
 ACCURACY = 5e-4
 
@@ -122,6 +122,27 @@ def test_it_does_not_look_at_the_scale(posterior, factor, shift):
     np.testing.assert_allclose(
         probability_best(factor * (mean + shift), factor * sd), law, atol=ACCURACY
     )
+
+
+def test_the_raw_sum_is_one_before_it_is_normalised(monkeypatch):
+    """The check that costs nothing: it would tell of a quadrature that fails."""
+    raw = []
+    monkeypatch.setattr("olearn_plugins.law._checked", lambda law: raw.append(law.sum()) or law)
+    for mean, sd in CASES.values():
+        probability_best(np.array(mean), np.array(sd))
+    np.testing.assert_allclose(raw, 1.0, atol=1e-5)
+
+
+@pytest.mark.parametrize("hazard", [0.0, 3.0, math.nan, math.inf])
+def test_a_quadrature_that_fails_says_so_and_is_still_a_law(hazard, caplog):
+    def broken(points):
+        shape = (len(points), 3)
+        return np.zeros(shape), np.full(shape, hazard)
+
+    law = largest(broken, np.array([0.0, 1.0]))
+    assert "instead of 1" in caplog.text
+    assert (law > 0).all()
+    assert law.sum() == pytest.approx(1.0, abs=1e-12)
 
 
 def test_the_tabulated_normal_law_is_the_normal_law():
