@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -11,11 +11,15 @@ from typing import Any, Self
 from sqlalchemy import event, make_url, text
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import QueuePool
 
 from olearn_core.config import DatabaseSettings, masked_url
 from olearn_core.errors import StorageError
 
 BUSY_TIMEOUT_MS = 15_000
+CONNECT_SECONDS = 5
+STATEMENT_SECONDS = 20  # a connection that was cut in silence answers never
+IDLE_TRANSACTION_MS = 5_000  # who freezes inside a transaction keeps its heir out until then
 
 
 class Database:
@@ -36,7 +40,16 @@ class Database:
             self._readers = _sqlite_engine(settings, begin="BEGIN", connections=4)
         else:
             self._writers = self._readers = create_async_engine(
-                settings.url, pool_size=settings.pool_size, pool_pre_ping=True
+                settings.url,
+                pool_size=settings.pool_size,
+                pool_pre_ping=True,
+                connect_args={
+                    "timeout": CONNECT_SECONDS,
+                    "command_timeout": STATEMENT_SECONDS,
+                    "server_settings": {
+                        "idle_in_transaction_session_timeout": str(IDLE_TRANSACTION_MS)
+                    },
+                },
             )
 
     @classmethod
@@ -60,6 +73,15 @@ class Database:
         """Close every connection."""
         await self._writers.dispose()
         await self._readers.dispose()
+
+    def connections(self) -> Mapping[str, int]:
+        """Return how many connections are in use, and how many idle."""
+        pools = [engine.pool for engine in {self._writers, self._readers}]
+        known = [pool for pool in pools if isinstance(pool, QueuePool)]
+        return {
+            "used": sum(pool.checkedout() for pool in known),
+            "idle": sum(pool.checkedin() for pool in known),
+        }
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:

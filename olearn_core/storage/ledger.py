@@ -7,9 +7,46 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 
 from olearn_core.storage.database import Database
+from olearn_core.storage.saves import DATA_GAP
+from olearn_core.storage.shards import PARTITION_ADDED
 from olearn_core.storage.tables import learning_events as ledger
+from olearn_core.storage.tables import shards
+from olearn_core.times import rfc3339
 
 BATCH = "batch"
+DECISIONS = "decisions"
+MOST_FINDINGS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """
+    Something that happened once, and that an operator should know.
+
+    :param created_at: Unix seconds
+    """
+
+    kind: str
+    topic: str | None
+    partition: int | None
+    from_offset: int | None
+    to_offset: int | None
+    created_at: float
+
+    @property
+    def sentence(self) -> str:
+        """The finding in words."""
+        at, where = rfc3339(self.created_at), f"{self.topic}/{self.partition}"
+        if self.kind == DATA_GAP:
+            lost = (self.to_offset or 0) - (self.from_offset or 0)
+            return (
+                f"{where}: {lost} records ({self.from_offset} to {self.to_offset}, exclusive) were"
+                f" deleted from the log before they were learned, seen at {at}"
+            )
+        return (
+            f"a partition was added at {at}: keys have moved, and a repeat of an earlier event"
+            " may count again"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +94,25 @@ class Ledger:
         return Period(
             updates=int(updates), mean_update_ms=None if mean is None else float(mean), **counts
         )
+
+    async def findings(self, since: float) -> list[Finding]:
+        """Return the newest losses and added partitions since then, at most 20."""
+        query = (
+            select(
+                ledger.c.kind,
+                shards.c.topic,
+                shards.c.partition,
+                ledger.c.from_offset,
+                ledger.c.to_offset,
+                ledger.c.created_at,
+            )
+            .outerjoin(shards, shards.c.id == ledger.c.shard_id)
+            .where(ledger.c.kind.in_((DATA_GAP, PARTITION_ADDED)), ledger.c.created_at >= since)
+            .order_by(ledger.c.created_at.desc())
+            .limit(MOST_FINDINGS)
+        )
+        async with self._database.read() as connection:
+            return [Finding(*row) for row in await connection.execute(query)]
 
     async def update_ms_quantile(self, quantile: float, since: float) -> float | None:
         """Return a quantile of update times since then, None where there were none."""

@@ -35,7 +35,12 @@ async def current_revision(database: Database) -> str | None:
 
 
 async def upgrade(database: Database) -> str:
-    """Bring the database to the newest schema, which is returned."""
+    """
+    Bring the database to the newest schema, which is returned.
+
+    :raises StorageError: where a newer olearn has made it
+    """
+    await _refuse_newer(database)
     async with database.write() as connection:
         await connection.run_sync(lambda sync: command.upgrade(_alembic(sync), "head"))
     return newest_revision()
@@ -47,9 +52,24 @@ async def check(database: Database) -> None:
 
     :raises StorageError: saying which command mends it
     """
+    await _refuse_newer(database)
     current, newest = await current_revision(database), newest_revision()
     if current != newest:
         raise StorageError(
             f"the database {database.url} has schema {current or 'none'}, this olearn needs"
             f" {newest}: run `olearn db upgrade`"
         )
+
+
+async def _refuse_newer(database: Database) -> None:
+    current = await current_revision(database)
+    if current is not None and current not in _known_revisions():
+        raise StorageError(
+            f"the database {database.url} has schema {current}, which is newer than the"
+            f" {newest_revision()} that this olearn knows: upgrade olearn, or use another database"
+        )
+
+
+def _known_revisions() -> set[str]:
+    scripts = ScriptDirectory.from_config(_alembic()).walk_revisions()
+    return {script.revision for script in scripts}

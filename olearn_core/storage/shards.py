@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, and_, delete, insert, select, update
+from sqlalchemy import Row, and_, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from olearn_core.errors import FencedError, StorageError
+from olearn_core.events import OF_DECISIONS
 from olearn_core.storage.database import Database
+from olearn_core.storage.saves import ShardSave, ShardSkip, write_saves, write_skip
 from olearn_core.storage.tables import (
-    dead_letters,
     dedup_segments,
-    learning_events,
     shard_bases,
     shard_deltas,
     shards,
 )
+from olearn_core.storage.tables import learning_events as ledger
 
-BucketKey = tuple[str, int, int]
+PARTITION_ADDED = "partition_added"
+FIRST_ASSIGNMENT_SECONDS = 300  # until then partitions are new because the topic is
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,8 @@ class ShardHeader:
     :param next_offset: None until somebody has begun to read
     :param base_version: version whose sums lie in the bases, later ones in deltas
     :param reset_version: version at which the bases were written anew, all of them
+    :param cluster_id: of the log that was read, None where the log has none
+    :param fingerprint: of the record before `next_offset`
     """
 
     id: int
@@ -47,7 +51,14 @@ class ShardHeader:
     base_version: int
     reset_version: int
     counters: Mapping[str, int]
+    cluster_id: str | None
+    fingerprint: str | None
     updated_at: float
+
+    @property
+    def counts_decisions(self) -> bool:
+        """Whether its partition is one of the log of decisions, not of outcomes."""
+        return self.source.endswith(OF_DECISIONS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,41 +79,12 @@ class StoredHashes:
     """
     Dedup hashes of a shard, oldest first.
 
-    :param segments: of what the bases cover
+    :param segments: of what the bases cover, with the Unix seconds at which each was written
     :param deltas: of what came after them
     """
 
-    segments: Sequence[bytes]
+    segments: Sequence[tuple[bytes, float]]
     deltas: Sequence[bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class ShardSave:
-    """
-    One shard's part of a checkpoint.
-
-    :param base_offset: the stored offset that this continues
-    :param version: the new version
-    :param previous_duration_ms: what the last update took in all, known only now
-    :param delta: sums and hashes since the last checkpoint, None where bases are written
-    :param bases: absolute sums by tenant, tier and number, where it is time to write them
-    :param hashes: dedup hashes since the last bases, by part, where bases are written
-    :param reset: whether `bases` is all there is
-    """
-
-    id: int
-    epoch: int
-    base_offset: int
-    next_offset: int
-    version: int
-    counters: Mapping[str, int]
-    ledger: Mapping[str, Any]
-    dead_letters: Sequence[Mapping[str, Any]]
-    delta: tuple[bytes, bytes, bytes] | None
-    previous_duration_ms: float | None = None
-    bases: Mapping[BucketKey, bytes] = field(default_factory=dict)
-    hashes: Mapping[str, bytes] = field(default_factory=dict)
-    reset: bool = False
 
 
 class ShardStore:
@@ -112,12 +94,20 @@ class ShardStore:
         self._database = database
 
     async def claim(
-        self, source: str, topic: str, partition: int, owner: str, group: str
+        self,
+        source: str,
+        topic: str,
+        partition: int,
+        owner: str,
+        group: str,
+        cluster_id: str | None = None,
     ) -> ShardHeader:
         """
         Take a shard over: its epoch rises, so that no earlier owner can save.
 
-        :raises StorageError: where another consumer group owns it
+        :param cluster_id: of the log that the partition is read from, where it has one
+        :raises StorageError: where another consumer group owns it, or it was learned
+            from another cluster
         """
         mine = and_(
             shards.c.source == source, shards.c.topic == topic, shards.c.partition == partition
@@ -131,14 +121,9 @@ class ShardStore:
                 .returning(*shards.c)
             )
             header = _header(row.one())
-            if header.owner_group not in (None, group):
-                raise StorageError(
-                    f"{topic}/{partition} is learned by consumer group {header.owner_group!r},"
-                    f" not {group!r}: add workers to the same group, or use another database"
-                )
-            await connection.execute(
-                update(shards).where(shards.c.id == header.id).values(owner_group=group)
-            )
+            _refuse_strangers(header, group, cluster_id)
+            known = {"owner_group": group, "cluster_id": header.cluster_id or cluster_id}
+            await connection.execute(update(shards).where(shards.c.id == header.id).values(known))
         return header
 
     async def _make_sure(self, source: str, topic: str, partition: int) -> None:
@@ -150,6 +135,7 @@ class ShardStore:
                 return
         try:
             async with self._database.write() as connection:
+                await _note_if_added(connection, source, topic, partition)
                 await connection.execute(insert(shards).values(**new, updated_at=time.time()))
         except IntegrityError:
             return  # somebody else made it meanwhile
@@ -183,7 +169,7 @@ class ShardStore:
     async def hashes(self, shard_id: int, part: str) -> StoredHashes:
         """Return the dedup hashes of a part ("executions", "ratings")."""
         column = shard_deltas.c[part]
-        in_bases = select(dedup_segments.c.hashes).where(
+        in_bases = select(dedup_segments.c.hashes, dedup_segments.c.created_at).where(
             dedup_segments.c.shard_id == shard_id, dedup_segments.c.part == part
         )
         in_deltas = select(column).where(shard_deltas.c.shard_id == shard_id)
@@ -191,7 +177,7 @@ class ShardStore:
             old = await connection.execute(in_bases.order_by(dedup_segments.c.version))
             new = await connection.execute(in_deltas.order_by(shard_deltas.c.version))
             return StoredHashes(
-                [bytes(blob) for blob in old.scalars()], [bytes(blob) for blob in new.scalars()]
+                [(bytes(blob), at) for blob, at in old], [bytes(blob) for blob in new.scalars()]
             )
 
     async def save(self, saves: Sequence[ShardSave]) -> set[int]:
@@ -202,13 +188,53 @@ class ShardStore:
         not stand at our epoch and offset is left out, the others go on.
         """
         async with self._database.write() as connection:
-            kept = [save for save in saves if await _update_header(connection, save)]
-            for save in kept:
-                await _write_sums(connection, save)
-                await _write_duration(connection, save)
-            await _insert(connection, learning_events, [dict(s.ledger) for s in kept])
-            await _insert(connection, dead_letters, [dict(d) for s in kept for d in s.dead_letters])
+            kept = await write_saves(connection, saves)
         return {save.id for save in saves} - {save.id for save in kept}
+
+    async def skip(self, skip: ShardSkip) -> bool:
+        """
+        Go on behind records that the log has lost; tell whether the shard was still ours.
+
+        The ledger keeps which they were.
+        """
+        async with self._database.write() as connection:
+            return await write_skip(connection, skip)
+
+
+def _refuse_strangers(header: ShardHeader, group: str, cluster_id: str | None) -> None:
+    name = f"{header.topic}/{header.partition}"
+    if header.owner_group not in (None, group):
+        raise StorageError(
+            f"{name} is learned by consumer group {header.owner_group!r}, not {group!r}: add"
+            " workers to the same group, or use another database"
+        )
+    if cluster_id and header.cluster_id not in (None, cluster_id):
+        raise StorageError(
+            f"{name} was learned from cluster {header.cluster_id!r}, and this is {cluster_id!r}:"
+            f" where the topic was moved or made anew, say where to go on with"
+            f" `olearn partitions reset {name} --to earliest`"
+        )
+
+
+async def _note_if_added(
+    connection: AsyncConnection, source: str, topic: str, partition: int
+) -> None:
+    """
+    Say in the ledger that a topic got a partition after it had been learned from.
+
+    Keys move then: a repeat of an event from before may lie in another partition.
+    """
+    now = time.time()
+    before = (
+        select(shards.c.id)
+        .join(ledger, ledger.c.shard_id == shards.c.id)
+        .where(shards.c.source == source, shards.c.topic == topic)
+        .where(ledger.c.created_at < now - FIRST_ASSIGNMENT_SECONDS)
+    )
+    if (await connection.execute(before.limit(1))).first():
+        details = {"about": f"{topic}/{partition}"}
+        row = {"kind": PARTITION_ADDED, "details": details, "created_at": now}
+        await connection.execute(insert(ledger).values(row))
 
 
 async def read_headers(connection: AsyncConnection) -> list[ShardHeader]:
@@ -234,84 +260,6 @@ async def read_sums(
     return StoredSums(
         [bytes(blob) for blob in bases.scalars()], [bytes(blob) for blob in deltas.scalars()]
     )
-
-
-async def _update_header(connection: AsyncConnection, save: ShardSave) -> bool:
-    values: dict[str, Any] = {
-        "next_offset": save.next_offset,
-        "version": save.version,
-        "counters": dict(save.counters),
-        "updated_at": time.time(),
-    }
-    if save.delta is None:
-        values["base_version"] = save.version
-    if save.reset:
-        values["reset_version"] = save.version
-    updated = await connection.execute(
-        update(shards)
-        .where(
-            shards.c.id == save.id,
-            shards.c.epoch == save.epoch,
-            shards.c.next_offset == save.base_offset,
-        )
-        .values(**values)
-    )
-    return bool(updated.rowcount)
-
-
-async def _write_sums(connection: AsyncConnection, save: ShardSave) -> None:
-    key = {"shard_id": save.id, "version": save.version}
-    if save.delta is not None:
-        names = ("sums", "executions", "ratings")
-        row = key | dict(zip(names, save.delta, strict=True))
-        await _insert(connection, shard_deltas, [row])
-        return
-    await _write_bases(connection, save)
-    await connection.execute(delete(shard_deltas).where(shard_deltas.c.shard_id == save.id))
-    now = time.time()
-    segments = [
-        key | {"part": part, "hashes": blob, "created_at": now}
-        for part, blob in save.hashes.items()
-        if blob
-    ]
-    await _insert(connection, dedup_segments, segments)
-
-
-async def _write_duration(connection: AsyncConnection, save: ShardSave) -> None:
-    if save.previous_duration_ms is None:
-        return
-    await connection.execute(
-        update(learning_events)
-        .where(learning_events.c.shard_id == save.id, learning_events.c.version == save.version - 1)
-        .values(duration_ms=save.previous_duration_ms)
-    )
-
-
-async def _write_bases(connection: AsyncConnection, save: ShardSave) -> None:
-    ours = shard_bases.c.shard_id == save.id
-    if save.reset:
-        await connection.execute(delete(shard_bases).where(ours))
-    for tenant, tier, number in () if save.reset else save.bases:
-        await connection.execute(
-            delete(shard_bases).where(
-                ours,
-                shard_bases.c.tenant == tenant,
-                shard_bases.c.tier == tier,
-                shard_bases.c.number == number,
-            )
-        )
-    names = ("tenant", "tier", "number")
-    rows = [
-        {"shard_id": save.id, "version": save.version, "sums": blob}
-        | dict(zip(names, bucket, strict=True))
-        for bucket, blob in save.bases.items()
-    ]
-    await _insert(connection, shard_bases, rows)
-
-
-async def _insert(connection: AsyncConnection, table: Any, rows: list[dict[str, Any]]) -> None:
-    if rows:
-        await connection.execute(insert(table), rows)
 
 
 def _header(row: Row[Any]) -> ShardHeader:

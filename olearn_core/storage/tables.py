@@ -37,6 +37,8 @@ shards = Table(
     Column("base_version", BigInteger, nullable=False, default=0),
     Column("reset_version", BigInteger, nullable=False, default=0),
     Column("counters", JSON, nullable=False, default=dict),
+    Column("cluster_id", String(128)),
+    Column("fingerprint", String(64)),
     Column("updated_at", Float, nullable=False),
     UniqueConstraint("source", "topic", "partition"),
 )
@@ -101,6 +103,7 @@ learning_events = Table(
     Column("created_at", Float, nullable=False),
     Index("learning_events_created", "created_at"),
     Index("learning_events_shard", "shard_id", "version"),
+    Index("learning_events_kind", "kind", "created_at"),
 )
 
 dead_letters = Table(
@@ -118,7 +121,9 @@ dead_letters = Table(
     Column("payload_bytes", Integer, nullable=False),
     Column("payload_sha256", String(64), nullable=False),
     Column("created_at", Float, nullable=False),
+    Column("retried_at", Float),
     UniqueConstraint("source", "topic", "partition", "offset"),
+    Index("dead_letters_tenant", "tenant", "id"),
 )
 
 model_versions = Table(
@@ -135,6 +140,7 @@ model_versions = Table(
     Column("sha256", String(64), nullable=False),
     Column("covered_offsets", JSON, nullable=False),
     Column("parent_version_id", ForeignKey("model_versions.id")),
+    Column("newest_adjustment", BigInteger, nullable=False, default=0, server_default="0"),
     Column("created_at", Float, nullable=False),
     UniqueConstraint("model_type", "version_number"),
 )
@@ -147,7 +153,9 @@ adjustments = Table(
     Column("tenant", String(128), nullable=False),
     Column("sums", LargeBinary, nullable=False),
     Column("reason", Text, nullable=False),
+    Column("rollback_id", BigInteger),
     Column("created_at", Float, nullable=False),
+    UniqueConstraint("rollback_id", "model_type", "tenant", name="adjustments_rollback"),
 )
 
 leases = Table(
@@ -167,8 +175,62 @@ outcome_log = Table(
     sqlite_autoincrement=True,
 )
 
+decision_log = Table(
+    "decision_log",
+    metadata,
+    Column("offset", Serial, primary_key=True),
+    Column("nonce", String(24), nullable=False),
+    Column("issued_at", Float, nullable=False),
+    Column("record", LargeBinary, nullable=False),
+    UniqueConstraint("nonce", name="decision_log_nonce"),
+    Index("decision_log_issued", "issued_at"),
+    sqlite_autoincrement=True,
+)
+
 signing_keys = Table(
     "signing_keys",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("secret", LargeBinary, nullable=False),
+    Column("created_at", Float, nullable=False),
+)
+
+retired_agents = Table(
+    "retired_agents",
+    metadata,
+    Column("tenant", String(128), primary_key=True),
+    Column("agent", String(128), primary_key=True),
+    Column("retired_at", Float, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
+nodes = Table(
+    "nodes",
+    metadata,
+    Column("instance", String(128), primary_key=True),
+    Column("role", String(16), nullable=False),
+    Column("olearn_version", String(64), nullable=False),
+    Column("state", JSON, nullable=False),
+    Column("started_at", Float, nullable=False),
+    Column("seen_at", Float, nullable=False),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String(12), primary_key=True),
+    Column("digest", LargeBinary, nullable=False),
+    Column("tenant", String(128), nullable=False),
+    Column("scopes", JSON, nullable=False),
+    Column("label", String(128), nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("expires_at", Float),
+    Column("revoked_at", Float),
+    Column("last_used_at", Float),
+)
+
+key_peppers = Table(
+    "key_peppers",
     metadata,
     Column("number", Integer, primary_key=True),
     Column("secret", LargeBinary, nullable=False),
