@@ -11,18 +11,23 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
-from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from aiokafka.helpers import create_ssl_context
 
 from olearn_core.config import KafkaSettings
 from olearn_core.errors import SourceError
+from olearn_core.sources.assignor import TopicByTopicAssignor
 from olearn_core.sources.source import Listener, OutOfRangeError, Partition, Record, Source
 
 logger = logging.getLogger(__name__)
 
 FETCH_BYTES = 16 << 20
-MIRROR_TIMEOUT_SECONDS = 2.0
+HEARTBEAT_MS = 300  # a rebalance is learned of with a heartbeat: hand-over waits for it
+PROBE_SECONDS = 2.0
+REQUEST_TIMEOUT_MS = 15_000
+RETRY_BACKOFF_MS = 400  # a broker that is away is asked a few times a second, not in a spin
+STOP_SECONDS = 3.0
 PARTITION_FETCH_BYTES = 1 << 20
 
 
@@ -51,13 +56,16 @@ def _ssl_context(settings: KafkaSettings) -> ssl.SSLContext:
 
 
 class KafkaSource(Source):
-    """The topic of outcomes, read as a member of a consumer group."""
+    """The topic of outcomes, and of decisions where there is one, read in a consumer group."""
 
     name = "kafka"
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
+        self.decisions_topic = settings.decisions_topic or None
         self._consumer: AIOKafkaConsumer | None = None
+        self._listener: Listener | None = None
+        self._cluster_id: str | None = None
 
     @property
     def group(self) -> str:
@@ -70,35 +78,77 @@ class KafkaSource(Source):
             raise SourceError("the Kafka source is not started")
         return self._consumer
 
+    @property
+    def cluster_id(self) -> str | None:
+        """The id that the brokers gave their cluster."""
+        return self._cluster_id
+
     async def start(self, stack: AsyncExitStack, listener: Listener) -> None:
         """Join the group."""
+        self._listener = listener
+        stack.push_async_callback(self.stop)
+        await self._join(listener)
+
+    async def _join(self, listener: Listener) -> None:
         servers = self._settings.bootstrap_servers
-        self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=servers,
-            group_id=self._settings.group,
+        try:
+            self._cluster_id = await _cluster_id(self._settings)
+            self._consumer = self._subscribed(listener)
+            await self._consumer.start()
+        except (KafkaError, OSError, ValueError) as error:
+            raise SourceError(f"cannot reach Kafka at {servers}: {error}") from error
+
+    def _subscribed(self, listener: Listener) -> AIOKafkaConsumer:
+        settings = self._settings
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=settings.bootstrap_servers,
+            group_id=settings.group,
             client_id="olearn",
             enable_auto_commit=False,
             auto_offset_reset="none",
-            session_timeout_ms=self._settings.session_timeout_ms,
-            heartbeat_interval_ms=min(3_000, self._settings.session_timeout_ms // 3),
+            session_timeout_ms=settings.session_timeout_ms,
+            heartbeat_interval_ms=HEARTBEAT_MS,
             rebalance_timeout_ms=60_000,
-            request_timeout_ms=15_000,
+            request_timeout_ms=REQUEST_TIMEOUT_MS,
+            retry_backoff_ms=RETRY_BACKOFF_MS,
             metadata_max_age_ms=30_000,
             max_partition_fetch_bytes=PARTITION_FETCH_BYTES,
             fetch_max_bytes=FETCH_BYTES,
             fetch_max_wait_ms=100,
             isolation_level="read_committed",
-            partition_assignment_strategy=(StickyPartitionAssignor,),
-            **security(self._settings),
+            partition_assignment_strategy=(TopicByTopicAssignor,),
+            **security(settings),
         )
-        self._consumer.subscribe(
-            [self._settings.outcome_topic], listener=_Rebalance(self._consumer, listener)
-        )
-        stack.push_async_callback(self._consumer.stop)
+        topics = [settings.outcome_topic]
+        if self.decisions_topic is not None:
+            topics.append(self.decisions_topic)
+        consumer.subscribe(topics, listener=_Rebalance(consumer, listener))
+        return consumer
+
+    async def stop(self) -> None:
+        """Leave the group; a broker that is away is not waited for."""
+        if self._consumer is None:
+            return
         try:
-            await self._consumer.start()
-        except (KafkaError, OSError, ValueError) as error:
-            raise SourceError(f"cannot reach Kafka at {servers}: {error}") from error
+            async with asyncio.timeout(STOP_SECONDS):
+                await _stop(self._consumer)
+        except (KafkaError, TimeoutError) as error:
+            logger.warning("left Kafka without a word: %r", error)
+
+    async def restart(self) -> None:
+        """Leave and join again with a new consumer."""
+        if self._listener is None:
+            raise SourceError("the Kafka source is not started")
+        await self.stop()
+        await self._join(self._listener)
+
+    async def probe(self) -> None:
+        """Ask for an offset: aiokafka itself notices a broker that is gone by silence only."""
+        try:
+            async with asyncio.timeout(PROBE_SECONDS):
+                await _asked(self._client.end_offsets, Partition(self._settings.outcome_topic, 0))
+        except TimeoutError as error:
+            raise SourceError("Kafka does not answer") from error
 
     async def fetch(
         self, most: int, timeout_seconds: float
@@ -125,20 +175,27 @@ class KafkaSource(Source):
         return await _asked(self._client.beginning_offsets, partition)
 
     def resume(self, partition: Partition, offset: int) -> None:
-        """Seek, then resume."""
-        self._client.seek(_theirs(partition), offset)
-        self._client.resume(_theirs(partition))
+        """Seek, then resume; a partition that has gone away meanwhile is somebody else's."""
+        if (theirs := _theirs(partition)) in self._client.assignment():
+            self._client.seek(theirs, offset)
+            self._client.resume(theirs)
 
     def pause(self, partition: Partition) -> None:
-        """Stop fetching."""
-        self._client.pause(_theirs(partition))
+        """Stop fetching; of a partition that has gone away meanwhile nothing comes anyway."""
+        if (theirs := _theirs(partition)) in self._client.assignment():
+            self._client.pause(theirs)
+
+    async def position(self, partition: Partition) -> int | None:
+        """Return the consumer's position, which moves behind markers as well."""
+        if (theirs := _theirs(partition)) not in self._client.assignment():
+            return None
+        return int(await self._client.position(theirs))
 
     async def mirror(self, offsets: Mapping[Partition, int]) -> None:
         """Commit to the group, for lag tools only: the database is the truth."""
         try:
-            async with asyncio.timeout(MIRROR_TIMEOUT_SECONDS):
-                await self._client.commit({_theirs(p): offset for p, offset in offsets.items()})
-        except (KafkaError, TimeoutError) as error:
+            await self._client.commit({_theirs(p): offset for p, offset in offsets.items()})
+        except KafkaError as error:
             logger.info("offsets are not mirrored to Kafka: %r", error)
 
     def end_offset(self, partition: Partition) -> int | None:
@@ -167,6 +224,33 @@ class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         """Let the owner save."""
         await self._listener.revoked([_ours(partition) for partition in revoked])
+
+
+async def _stop(consumer: AIOKafkaConsumer) -> None:
+    """Stop; a fetch that was waiting to try again ends aiokafka's own stopping half-way."""
+    try:
+        await consumer.stop()
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        await consumer._client.close()  # noqa: SLF001 - it was left open
+
+
+async def _cluster_id(settings: KafkaSettings) -> str | None:
+    """Ask for what the consumer does not tell."""
+    admin = AIOKafkaAdminClient(
+        bootstrap_servers=settings.bootstrap_servers,
+        client_id="olearn",
+        request_timeout_ms=REQUEST_TIMEOUT_MS,
+        **security(settings),
+    )
+    try:
+        await admin.start()
+        cluster_id = (await admin.describe_cluster()).get("cluster_id")
+    finally:
+        await admin.close()
+    return cluster_id or None
 
 
 async def _asked(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from contextlib import AsyncExitStack
 
 from aiokafka import AIOKafkaProducer
@@ -12,7 +14,10 @@ from olearn_core.errors import EventError, SourceError
 from olearn_core.sources.kafka import security
 from olearn_core.sources.publisher import Publisher
 
+logger = logging.getLogger(__name__)
+
 REQUEST_TIMEOUT_MS = 10_000
+STOP_SECONDS = 1.0
 LARGEST_RECORD_BYTES = 2 << 20
 
 
@@ -40,7 +45,7 @@ class KafkaPublisher(Publisher):
             max_request_size=LARGEST_RECORD_BYTES,
             **security(self._settings),
         )
-        stack.push_async_callback(self._producer.stop)
+        stack.push_async_callback(_stop, self._producer)
         try:
             await self._producer.start()
         except (KafkaError, OSError, ValueError) as error:
@@ -60,3 +65,14 @@ class KafkaPublisher(Publisher):
                 f"Kafka topic {self._topic} did not take a record: {error}"
             ) from error
         return int(sent.offset)
+
+
+async def _stop(producer: AIOKafkaProducer) -> None:
+    """Stop; what a broker that is away has not taken is given up, for nobody waits for it now."""
+    try:
+        async with asyncio.timeout(STOP_SECONDS):
+            await producer.stop()
+    except TimeoutError:
+        logger.warning("left Kafka with records that it has not taken")
+        await producer._sender.close()  # noqa: SLF001 - it would go on sending
+        await producer.client.close()

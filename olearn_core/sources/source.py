@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from typing import ClassVar, NamedTuple, Protocol
 
 from olearn_core.errors import SourceError
+from olearn_core.events import OF_DECISIONS
 
 
 class Partition(NamedTuple):
@@ -15,6 +16,9 @@ class Partition(NamedTuple):
 
     topic: str
     number: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.number}"
 
 
 class Record(Protocol):
@@ -50,20 +54,35 @@ class Listener(Protocol):
 
 class Source(ABC):
     """
-    A log of outcomes.
+    A log of outcomes, and beside it the log of decisions where one is kept.
 
     The database, not the source, knows where to go on: a partition is silent
     from its assignment until `resume` names an offset.
 
     :cvar name: stands in the shard's key
+    :ivar decisions_topic: of partitions that hold decisions, None where there are none
     """
 
     name: ClassVar[str]
+    decisions_topic: str | None = None
+
+    def counts_decisions(self, partition: Partition) -> bool:
+        """Tell whether a partition holds decisions, not outcomes."""
+        return partition.topic == self.decisions_topic
+
+    def name_of(self, partition: Partition) -> str:
+        """Return what stands in the key of a partition's shard."""
+        return f"{self.name}{OF_DECISIONS}" if self.counts_decisions(partition) else self.name
 
     @property
     @abstractmethod
     def group(self) -> str:
         """The consumer group that shares the log's partitions."""
+
+    @property
+    @abstractmethod
+    def cluster_id(self) -> str | None:
+        """What tells this log's cluster from one that was made anew; None where nobody knows."""
 
     @abstractmethod
     async def start(self, stack: AsyncExitStack, listener: Listener) -> None:
@@ -71,6 +90,26 @@ class Source(ABC):
         Begin; leave when the stack unwinds.
 
         :raises SourceError: where the log cannot be reached
+        """
+
+    @abstractmethod
+    async def stop(self) -> None:
+        """Leave, so that others take the partitions over at once; doing it twice is no harm."""
+
+    @abstractmethod
+    async def restart(self) -> None:
+        """
+        Leave and join again: the last resort where a partition is stuck.
+
+        :raises SourceError: where the log cannot be reached
+        """
+
+    @abstractmethod
+    async def probe(self) -> None:
+        """
+        Ask the log for a sign of life.
+
+        :raises SourceError: where it does not answer
         """
 
     @abstractmethod
@@ -106,6 +145,10 @@ class Source(ABC):
     @abstractmethod
     def pause(self, partition: Partition) -> None:
         """Deliver no more records of the partition until it is resumed."""
+
+    async def position(self, partition: Partition) -> int | None:
+        """Return where reading goes on, which may lie behind the last record; None: not known."""
+        return None
 
     @abstractmethod
     async def mirror(self, offsets: Mapping[Partition, int]) -> None:
