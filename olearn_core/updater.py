@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any, Self
 
 from olearn_core.config import Settings, load_settings
-from olearn_core.decisions.decider import Question
+from olearn_core.decisions.question import Question
 from olearn_core.errors import NotFoundError, NotReadyError
 from olearn_core.events import DEFAULT
 from olearn_core.models import Query

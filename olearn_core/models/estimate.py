@@ -26,7 +26,9 @@ class Estimate:
     :param low: lower end of the central 90 % interval of the expectation
     :param high: its upper end
     :param family: the law of single outcomes, where the predictor knows it
-    :param parameters: of that law, arrays like `mean` (lognormal: `mu`, `sigma`)
+    :param parameters: of that law, arrays like `mean` (lognormal: `mu`, `sigma`, `mu_sd`)
+    :param parts: what the mean is made of, for explanations: effects by name (`agent`,
+        `task_type`, …), on its scale; with a level that all agents share they add up to it
     """
 
     mean: FloatArray
@@ -37,6 +39,7 @@ class Estimate:
     high: FloatArray
     family: Family | None = None
     parameters: Mapping[str, FloatArray] = field(default_factory=dict)
+    parts: Mapping[str, FloatArray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

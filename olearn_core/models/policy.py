@@ -25,11 +25,16 @@ class Utility:
     :param weights: by component (success, quality, latency, cost), each >= 0
     :param latency_scale_ms: latency at which its score reaches 0
     :param cost_scale_usd: cost at which its score reaches 0
+    :param cheapest_within: where given, not the best agent is wanted but the cheapest
+        whose expected utility lies so near that of the best; `estimates` hold the cost
+    :param cost_price: utility that a cost of `cost_scale_usd` takes away, to keep a budget
     """
 
     weights: Mapping[str, float] = field(default_factory=lambda: {"success": 1.0})
     latency_scale_ms: float = 10_000.0
     cost_scale_usd: float = 0.01
+    cheapest_within: float | None = None
+    cost_price: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +94,14 @@ class Policy(ABC, Generic[OptionsT]):
 
         Pure, non-negative, summing to 1 (the core checks to 1e-6).
         """
+
+    def shares(self, choice: Choice, utility: Utility) -> Mapping[str, FloatArray]:
+        """
+        Return what the law is made of, by name, for explanations; it adds up to `choose`.
+
+        Override it where there is more than one part.
+        """
+        return {"best": self.choose(choice, utility)}
 
 
 def uniform(query: Query) -> FloatArray:

@@ -11,7 +11,8 @@ from sqlalchemy.exc import OperationalError
 from olearn_core.errors import StorageError
 from olearn_core.sources.source import Partition
 from olearn_core.storage.database import Database
-from olearn_core.storage.shards import ShardHeader, ShardSave, ShardStore
+from olearn_core.storage.saves import ShardSave
+from olearn_core.storage.shards import ShardHeader, ShardStore
 from olearn_core.storage.tables import shards
 from tests.support import oracle
 from tests.support.events import outcome, stream
@@ -31,18 +32,13 @@ OTHER = Partition("outcomes", 1)
 AWAY = OperationalError("COMMIT", {}, Exception("the connection is gone"))
 
 
-@pytest.fixture(autouse=True)
-def _quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("olearn_core.learning.worker.RETRY_SECONDS", 0.05)
-
-
 async def test_an_older_owner_cannot_save_and_lets_go(database: Database) -> None:
     log = WrittenLog()
     log.write(*stream(1, 100, NOW))
     log.write(*stream(2, 100, NOW), partition=OTHER)
     rig = Rig(database, log, owner="older", checkpoint_interval_seconds=1_000)
     rig.worker.assigned([PARTITION, OTHER])
-    await rig.worker._load_waiting()
+    await rig.worker._owned.load_due()
     older = dict(rig.worker.shards)
     for partition, shard in older.items():
         records = log._read(partition, 60)
@@ -52,7 +48,7 @@ async def test_an_older_owner_cannot_save_and_lets_go(database: Database) -> Non
     assert newer.epoch == older[PARTITION].state.epoch + 1
 
     refused = await rig.checkpointer.save(list(older.values()))
-    assert [shard.partition for shard in refused] == [PARTITION]
+    assert [shard.partition for shard in refused.fenced] == [PARTITION]
     headers = {h.partition: h for h in await rig.store.headers()}
     assert headers[0].next_offset == 0, "the older owner wrote nothing"
     assert headers[1].next_offset == 60, "its other shard went on"
@@ -69,7 +65,7 @@ async def test_of_two_workers_only_the_newer_learns_on_and_totals_stay_exact(
     newer.write(*records)
     async with learning(database, older, owner="older") as zombie:
         await zombie.learned(20)
-        zombie.worker._assigned.clear()  # what the source will tell it only later
+        zombie.worker.partitions.clear()  # what the source will tell it only later
         async with learning(database, newer, owner="newer") as heir:
             await heir.caught_up()
             older.write(outcome(event_id="late"))
@@ -187,9 +183,9 @@ async def test_an_operator_who_moves_the_offset_wins(database: Database) -> None
     log.write(*stream(9, 20, NOW))
     rig = Rig(database, log, checkpoint_interval_seconds=1_000)
     rig.worker.assigned([PARTITION])
-    await rig.worker._load_waiting()
+    await rig.worker._owned.load_due()
     rig.shard.learn(log._read(PARTITION, 20), NOW)
     async with database.write() as connection:
         await connection.execute(update(shards).values(next_offset=7))
-    assert await rig.checkpointer.save([rig.shard]) == [rig.shard]
+    assert (await rig.checkpointer.save([rig.shard])).fenced == [rig.shard]
     assert (await rig.store.headers())[0].next_offset == 7

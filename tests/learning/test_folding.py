@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from olearn_core.config import LearningSettings
-from olearn_core.learning.dedup import DedupWindow
-from olearn_core.learning.reading import Reader
-from olearn_core.learning.shard import Shard, ShardState
+from olearn_core.learning.shards.dedup import DedupWindow
+from olearn_core.learning.shards.reading import Reader
+from olearn_core.learning.shards.shard import Shard, ShardState
 from olearn_core.statistics import OTHER, Statistics
 from olearn_core.storage.outcome_log import LoggedRecord
 from olearn_core.tokens import Decided, SigningKey, eligible_hash, sign
@@ -26,7 +27,7 @@ COLUMNS = bundled_columns()
 KEY = SigningKey(1, b"secret")
 
 
-def shard(*, require_token: bool = False, **learning: object) -> Shard:
+def shard(*, require_token: bool = False, token_days: float = 30.0, **learning: object) -> Shard:
     options = LearningSettings(**learning)
     state = ShardState(
         id=1,
@@ -38,7 +39,8 @@ def shard(*, require_token: bool = False, **learning: object) -> Shard:
         executions=DedupWindow(options.dedup_ids),
         ratings=DedupWindow(options.dedup_ratings),
     )
-    reader = Reader(PARTITION, lambda: {1: KEY}, require_token=require_token)
+    tokens = {"require_token": require_token, "token_days": token_days}
+    reader = Reader(PARTITION, lambda: {1: KEY}, **tokens)
     return Shard(state, COLUMNS, reader, options)
 
 
@@ -275,11 +277,14 @@ def test_a_batch_keeps_the_time_it_began_with() -> None:
 
 class TestTokens:
     def token(
-        self, key: SigningKey = KEY, tenant: str = "default", nonce: bytes = b"n" * 12
+        self,
+        key: SigningKey = KEY,
+        tenant: str = "default",
+        nonce: bytes = b"n" * 12,
+        issued_at: float = NOW,
     ) -> str:
-        return sign(
-            key, Decided(nonce, 0.5, 1, int(NOW), eligible_hash(["ada"]), tenant, "code", "ada")
-        )
+        eligible = eligible_hash(["ada"])
+        return sign(key, Decided(nonce, 0.5, 1, int(issued_at), eligible, tenant, "code", "ada"))
 
     def test_an_outcome_of_a_decision_counts_as_joined_and_once(self) -> None:
         first = outcome(event_id="1", decision_id=self.token())
@@ -307,12 +312,103 @@ class TestTokens:
         assert one.table.totals()["executions"] == 1
         assert "joined" not in counts(one)
 
+    @pytest.mark.parametrize(
+        ("token", "kind"),
+        [
+            ({"key": SigningKey(1, b"other")}, "tampered"),
+            ({"key": SigningKey(9, b"other")}, "unknown_key"),
+            ({"tenant": "acme"}, "wrong_tenant"),
+        ],
+    )
+    @pytest.mark.parametrize("require_token", [False, True])
+    def test_each_kind_of_refusal_is_counted_by_its_name(
+        self, token: dict[str, Any], kind: str, require_token: bool
+    ) -> None:
+        record = outcome(event_id="1", decision_id=self.token(**token))
+        one = learned([record], require_token=require_token)
+        assert counts(one)[f"token_{kind}"] == 1
+        assert one.table.totals()["executions"] == (not require_token)
+
+    def test_a_second_outcome_of_a_decision_is_counted_as_replayed(self) -> None:
+        token = self.token()
+        one = learned([outcome(event_id=f"{i}", decision_id=token) for i in range(5)], iter([2, 3]))
+        assert one.table.totals()["executions"] == 1
+        assert counts(one)["token_replayed"] == 4
+
+    def test_a_repeat_without_a_token_is_no_replayed_decision(self) -> None:
+        assert "token_replayed" not in counts(learned([outcome(event_id="1")] * 3))
+
+    @pytest.mark.parametrize("require_token", [False, True])
+    def test_an_outcome_of_a_decision_that_is_too_old_is_a_dead_letter(
+        self, require_token: bool
+    ) -> None:
+        """It may have been counted long ago, and nobody would remember."""
+        old, young = (
+            self.token(nonce=bytes([days]) * 12, issued_at=NOW - days * 86_400) for days in (31, 29)
+        )
+        records = [outcome(decision_id=old), outcome(decision_id=young)]
+        one = learned(records, require_token=require_token)
+        assert one.table.totals()["executions"] == 1
+        assert counts(one)["token_late"] == 1
+        assert one.tick is not None
+        (letter,) = one.tick.dead_letters
+        assert (letter.pointer, letter.offset) == ("/decision_id", 0)
+        assert "token_days" in letter.reason
+
+    def filled(self, part: dict[str, object]) -> Shard:
+        """A shard that has forgotten the first outcomes of a part, which came at NOW."""
+        one = shard(dedup_ids=1_000, dedup_ratings=1_000)
+        for hour in range(3):
+            events = [outcome(event_id=f"{hour}-{i}", **part) for i in range(600)]
+            one.learn(numbered(events, 600 * hour), NOW + 3_600 * hour)
+            one.state.counters.update(one.tick.counts if one.tick else {})
+            one.tick = None
+        return one
+
+    def late(self, one: Shard, came_at: float, issued_at: float, part: dict[str, object]) -> bool:
+        token = self.token(issued_at=issued_at)
+        value = outcome(event_id="token", decision_id=token, **part)
+        one.learn([LoggedRecord(one.next_offset, value, int(came_at * 1e3))], came_at)
+        return counts(one).get("token_late", 0) > 0
+
+    @pytest.mark.parametrize("part", [{}, {"status": ..., "quality_score": 0.5}])
+    def test_a_decision_older_than_what_is_remembered_of_its_part_is_late(
+        self, part: dict[str, object]
+    ) -> None:
+        assert self.late(self.filled(part), NOW + 9_000, NOW - 60, part)
+
+    def test_each_part_has_a_memory_of_its_own(self) -> None:
+        rating = {"status": ..., "quality_score": 0.5}
+        assert not self.late(self.filled({}), NOW + 9_000, NOW - 60, rating)
+
+    def test_a_decision_since_then_is_not(self) -> None:
+        assert not self.late(self.filled({}), NOW + 9_000, NOW + 8_000, {})
+
+    def test_nor_one_whose_outcome_lies_before_it_in_a_log_that_is_read_anew(self) -> None:
+        assert not self.late(self.filled({}), NOW - 30, NOW - 60, {})
+
+    def test_a_rating_of_the_day_after_counts_once_beside_its_execution(self) -> None:
+        token = self.token(issued_at=NOW - 86_400)
+        execution = outcome(event_id="1", decision_id=token)
+        rating = {"status": ..., "quality_score": 0.8, "decision_id": token}
+        records = [execution, *(outcome(event_id=f"r{i}", **rating) for i in range(3))]
+        one = learned(records, iter([1, 2, 1]))
+        assert one.table.totals()["executions"] == 1
+        assert (one.table.totals()["quality_n"], one.table.totals()["quality"]) == (1, 800)
+
     @pytest.mark.parametrize("token", [..., "nonsense"])
     def test_where_tokens_are_required_others_are_dead_letters(self, token: object) -> None:
         one = learned([outcome(decision_id=token)], require_token=True)
         assert one.table.totals()["executions"] == 0
         assert one.tick is not None
         assert [letter.pointer for letter in one.tick.dead_letters] == ["/decision_id"]
+
+    def test_refused_tokens_do_not_count_as_unreadable(self) -> None:
+        """A storm of them would pause learning."""
+        one = shard(require_token=True)
+        assert one.learn(numbered([outcome(), outcome(decision_id="x"), b"{"]), NOW) == 1
+        assert one.tick is not None
+        assert len(one.tick.dead_letters) == 3
 
     def test_where_tokens_are_required_good_ones_are_learned(self) -> None:
         one = learned([outcome(decision_id=self.token())], require_token=True)

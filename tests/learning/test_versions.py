@@ -3,22 +3,48 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
+import random
 import stat
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from olearn_core.errors import CorruptArtifactError, NotFoundError, NotReadyError, StorageError
-from olearn_core.learning.versions import LEASE
+from olearn_core.learning.shards.shard import Shard
+from olearn_core.learning.versions.versions import LEASE, Committed, VersionKeeper
 from olearn_core.service import Service
-from olearn_core.statistics import from_bytes, read_header
+from olearn_core.sources.embedded import PARTITION
+from olearn_core.sources.source import Partition
+from olearn_core.statistics import Statistics, from_bytes, read_header, to_bytes
+from olearn_core.statistics.codec import canonical
+from olearn_core.storage.adjustments import AdjustmentStore
+from olearn_core.storage.database import Database
 from olearn_core.storage.leases import Leases
+from olearn_core.storage.outcome_log import LoggedRecord
 from olearn_core.storage.tables import learning_events, model_versions, shard_bases
-from tests.support.events import outcome
-from tests.support.services import eventually, publish, received, running, settings_for
+from olearn_core.storage.versions import ModelVersion
+from tests.support.events import outcome, rfc3339, stream
+from tests.support.keepers import POLICY, columns_of, keeper_on, models, one_row
+from tests.support.services import (
+    eventually,
+    open_database,
+    publish,
+    received,
+    running,
+    settings_for,
+)
+from tests.support.workers import NOW, Rig, WrittenLog, learning, ledger_rows
 
+MODEL = "success_prediction"
+OTHER = Partition("outcomes", 1)
+HOUR = 3_600
 MODELS = {
     "agent_selection",
     "success_prediction",
@@ -54,7 +80,8 @@ async def test_a_version_is_complete_and_names_the_offsets_it_covers(
         await learn(service, 5)
         saved = {version.model_type: version for version in await service.versions.save()}
         assert saved.keys() == MODELS
-        next_offset = service.worker.shards[next(iter(service.worker.shards))].next_offset
+        assert len({version.created_at for version in saved.values()}) == 1
+        next_offset = service.worker.shards[PARTITION].next_offset
         for version in saved.values():
             assert version.covered_offsets == {"embedded/outcomes/0": next_offset}
             assert version.status == "active"
@@ -180,9 +207,9 @@ async def test_an_artifact_with_a_flipped_byte_is_refused_and_the_previous_is_ac
             "archived",
             "active",
         ]
-        assert len(run.service.warnings) == 3 - 1 + 1  # two refusals, one file written anew
-        assert "latency_prediction version 3 is refused" in run.service.warnings[0]
-        assert "version 1 is active" in run.service.warnings[1]
+        assert len(run.service.ailments.warnings) == 2
+        assert "latency_prediction version 3 is refused" in run.service.ailments.warnings[0]
+        assert "version 1 is active" in run.service.ailments.warnings[1]
         async with run.service.database.read() as connection:
             kinds = (await connection.execute(select(learning_events.c.kind))).scalars()
             assert list(kinds).count("version_refused") == 2
@@ -209,6 +236,32 @@ async def test_an_exported_file_that_was_changed_is_written_anew(
         assert "did not match" in warning
 
 
+@pytest.mark.parametrize("pruned", [False, True])
+async def test_an_exported_file_of_an_earlier_version_is_brought_up_to_date_in_silence(
+    tmp_path: Path, sqlite_url: str, pruned: bool
+) -> None:
+    """As after another node has saved, or this one was killed before it wrote its files."""
+    folders = [tmp_path / name for name in ("mine", "another")]
+    mine, another = (
+        settings_for(tmp_path, sqlite_url, versions={"storage_path": folder}) for folder in folders
+    )
+    async with running(mine) as run:
+        await learn(run.service, 2)
+        await run.service.versions.save()
+    async with running(another) as run:
+        await learn(run.service, 1, "more")
+        await run.service.versions.save()
+        if pruned:
+            async with run.service.database.write() as connection:
+                await connection.execute(update(model_versions).values(parent_version_id=None))
+                old = model_versions.c.status != "active"
+                await connection.execute(delete(model_versions).where(old))
+    async with running(mine) as run:
+        assert run.service.problems == []
+    ours, theirs = ((folder / "cost_prediction.npz").read_bytes() for folder in folders)
+    assert ours == theirs
+
+
 async def test_a_corrupt_shard_stays_unlearned_and_untouched_while_the_service_is_up(
     tmp_path: Path, database_url: str
 ) -> None:
@@ -233,3 +286,157 @@ async def blobs(service: Service) -> list[bytes]:
     async with service.database.read() as connection:
         rows = await connection.execute(select(shard_bases.c.sums))
         return [bytes(blob) for blob in rows.scalars()]
+
+
+class TestWhileOthersLearn:
+    """Versions are complete and replayable, whoever saves them, and whatever goes on."""
+
+    @pytest.mark.parametrize("seed", range(2))
+    async def test_a_version_is_what_a_replay_of_the_log_to_its_offsets_gives(
+        self, tmp_path: Path, database: Database, seed: int
+    ) -> None:
+        clock = iter(range(int(time.time()) - 10 * HOUR, int(time.time()), HOUR))
+        now = [next(clock)]
+        log, records = WrittenLog(), stream(seed, 600, now[0], days=100)
+        log.most = 20
+        log.partitions[OTHER] = []
+        keepers = [keeper_on(database, tmp_path / name, name) for name in ("one", "two")]
+        done = asyncio.Event()
+        options = {"clock": lambda: now[0], "base_interval_seconds": 0.05}
+        async with learning(database, log, **options) as rig:
+            saving = [asyncio.create_task(save_again_and_again(k, done)) for k in keepers]
+            for start in range(0, len(records), 60):
+                too_early = outcome(event_id=f"{start}", timestamp=rfc3339(now[0] + 3 * HOUR))
+                log.write(*records[start : start + 30], too_early)
+                log.write(*records[start + 30 : start + 60], partition=OTHER)
+                await rig.caught_up()
+                now[0] = next(clock, now[0])
+            done.set()
+            assert sum(await asyncio.gather(*saving)) > 1, "it was in the middle"
+        store = keepers[0].store
+        await keepers[0].save_if_learned()
+        versions = [version for version in await store.all() if version.model_type != POLICY]
+        chosen = [*versions[:4], *random.Random(seed).sample(versions[4:], 8)]
+        async with AsyncExitStack() as stack:
+            replay = Replay(await open_database(f"sqlite+aiosqlite:///{tmp_path}/r.db", stack), log)
+            for version in chosen:
+                reference = read_header(await store.artifact(version.id))["reference_at"]
+                again = await replay.artifact(version, await ledger_rows(database), reference)
+                assert hashlib.sha256(again).hexdigest() == version.sha256
+        assert len({json.dumps(version.covered_offsets) for version in chosen}) > 2
+
+    async def test_versions_follow_each_other_without_a_gap(
+        self, tmp_path: Path, database: Database
+    ) -> None:
+        log, records = WrittenLog(), stream(5, 400, NOW)
+        log.most = 10
+        keepers = [keeper_on(database, tmp_path / name, name) for name in ("one", "two", "three")]
+        done = asyncio.Event()
+        async with learning(database, log) as rig:
+            saving = [asyncio.create_task(save_again_and_again(k, done)) for k in keepers]
+            log.write(*records)
+            await rig.caught_up()
+            done.set()
+            await asyncio.gather(*saving)
+        versions = (await keepers[0].store.all(POLICY))[::-1]
+        assert [v.version_number for v in versions] == list(range(1, len(versions) + 1))
+        assert [v.parent_version_id for v in versions] == [None, *(v.id for v in versions[:-1])]
+        offsets = [v.covered_offsets.get("written/outcomes/0", 0) for v in versions]
+        assert offsets == sorted(offsets), "a later version never knows less"
+
+    async def test_whoever_was_paused_too_long_does_not_save_what_is_old(
+        self, tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        log = WrittenLog()
+        paused, other = (keeper_on(database, tmp_path / name, name) for name in ("one", "two"))
+        async with learning(database, log) as rig:
+            log.write(outcome(event_id="1"))
+            await rig.caught_up()
+            snapshot = await paused.committed()
+            log.write(outcome(event_id="2"))
+            await rig.caught_up()
+        await other.save()
+
+        async def as_of_then() -> Committed:
+            return snapshot
+
+        monkeypatch.setattr(paused, "committed", as_of_then)
+        with pytest.raises(NotReadyError, match="another process has saved"):
+            await paused.save()
+        monkeypatch.undo()
+        snapshot = await paused.committed()
+        await other.save()
+        monkeypatch.setattr(paused, "committed", as_of_then)
+        with pytest.raises(NotReadyError, match="another process has saved"):
+            await paused.save()
+        assert (await other.store.active(MODEL)).version_number == 2
+        assert (await other.store.active(MODEL)).training_samples == 2
+
+    async def test_of_two_first_versions_one_is_saved(
+        self, tmp_path: Path, database: Database
+    ) -> None:
+        keepers = [keeper_on(database, tmp_path / name, name) for name in ("one", "two")]
+        new = [k._encoded(await k.committed()) for k in keepers]
+        saves = [k.store.save(versions) for k, versions in zip(keepers, new, strict=True)]
+        said = await asyncio.gather(*saves, return_exceptions=True)
+        assert sorted(type(s).__name__ for s in said) == ["NotReadyError", "list"]
+        assert [v.version_number for v in await keepers[0].store.all(MODEL)] == [1]
+
+    async def test_an_adjustment_is_something_new_to_save(
+        self, tmp_path: Path, database: Database
+    ) -> None:
+        keeper = keeper_on(database, tmp_path)
+        await keeper.save()
+        assert await keeper.save_if_learned() == []
+        store = AdjustmentStore(database)
+        await store.add(MODEL, "default", one_row(columns_of(MODEL)), "imported")
+        saved = {version.model_type: version for version in await keeper.save_if_learned()}
+        assert saved[MODEL].training_samples == 1
+        assert saved["cost_prediction"].training_samples == 0
+        assert {v.newest_adjustment for v in saved.values()} == {await store.newest()}
+        assert await keeper.save_if_learned() == []
+
+
+async def save_again_and_again(keeper: VersionKeeper, done: asyncio.Event) -> int:
+    """Save until told to stop; return how often it worked out."""
+    saved = 0
+    while not done.is_set():
+        try:
+            saved += bool(await keeper.save_if_learned())
+        except NotReadyError:
+            pass
+        await asyncio.sleep(0)
+    return saved
+
+
+class Replay:
+    """Learns a log anew, batch by batch as a ledger has it."""
+
+    def __init__(self, empty: Database, log: WrittenLog) -> None:
+        self.rig = Rig(empty, log)
+        self.log = log
+
+    async def artifact(
+        self, version: ModelVersion, ledger: Sequence[Any], reference: float
+    ) -> bytes:
+        """Return the bytes that a version with these offsets must have."""
+        total = Statistics(models().column_names)
+        for name, end in version.covered_offsets.items():
+            number = int(name.rpartition("/")[2])
+            rows = [row for row in ledger if row["shard_id"] == number + 1]
+            shard = self.rig._shard(await self.rig.loader.load(Partition("outcomes", number)))
+            for row in rows:
+                if row["to_offset"] <= end:
+                    self.learn(shard, row)
+            assert shard.next_offset == end
+            total.merge(shard.table)
+        own = total.compact(reference).select(columns_of(version.model_type))
+        header = {"model_type": version.model_type, "reference_at": reference}
+        return to_bytes(canonical(own), **header)
+
+    def learn(self, shard: Shard, row: Any) -> None:
+        values = self.log.partitions[shard.partition][row["from_offset"] : row["to_offset"]]
+        numbered = enumerate(values, row["from_offset"])
+        records = [LoggedRecord(number, value, int(NOW * 1_000)) for number, value in numbered]
+        shard.tick = None
+        shard.learn(records, row["reference_at"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections import Counter
 from dataclasses import dataclass, field
 from operator import attrgetter
@@ -11,8 +10,9 @@ from operator import attrgetter
 import numpy as np
 
 from olearn_core.errors import EventError
-from olearn_core.learning.dedup import HashArray
+from olearn_core.learning.shards.topic_tenants import claimed_tenant
 from olearn_core.statistics import IntArray
+from olearn_core.storage.hash_blobs import HashArray
 
 PAYLOAD_HEAD_BYTES = 4_096
 
@@ -22,6 +22,7 @@ class DeadLetter:
     """
     A record that could not be learned.
 
+    :param tenant: whose it says to be, None where that cannot be told
     :param payload_head: its first 4 KiB
     """
 
@@ -39,7 +40,8 @@ def dead_letter(offset: int, value: bytes | None, reason: str, pointer: str) -> 
     payload = value or b""
     digest = hashlib.sha256(payload).hexdigest()
     head = payload[:PAYLOAD_HEAD_BYTES]
-    return DeadLetter(offset, None, reason, pointer, head, len(payload), digest)
+    tenant = claimed_tenant(payload)
+    return DeadLetter(offset, tenant, reason, pointer, head, len(payload), digest)
 
 
 @dataclass(slots=True)
@@ -47,11 +49,11 @@ class SinceBases:
     """
     What deltas of a shard hold that its bases do not.
 
-    :param written_at: when the bases were written or loaded, monotonic seconds
+    :param written_at: when the bases were written or loaded, on the loop's clock
     :param nbytes: what the deltas weigh
     """
 
-    written_at: float = field(default_factory=time.monotonic)
+    written_at: float = 0.0
     rows: list[IntArray] = field(default_factory=list)
     executions: list[HashArray] = field(default_factory=list)
     ratings: list[HashArray] = field(default_factory=list)
@@ -66,11 +68,17 @@ class Tick:
     :param from_offset: first offset that it covers
     :param reference_seconds: the receive time of its first batch, which buckets
         are seen from; a replay uses it again
+    :param executions_since: Unix seconds since when every execution is remembered, None where
+        all ever seen are; likewise `ratings_since` of ratings that came alone
+    :param began_ms: the log's time of its first record, 0 for none
     :param counts: what happened, by name
     """
 
     from_offset: int
     reference_seconds: float
+    executions_since: float | None = None
+    ratings_since: float | None = None
+    began_ms: int = 0
     counts: Counter[str] = field(default_factory=Counter)
     touched: list[IntArray] = field(default_factory=list)
     executions: list[HashArray] = field(default_factory=list)
@@ -94,4 +102,6 @@ class Tick:
         """Rows that changed, each once."""
         if not self.touched:
             return np.zeros(0, dtype=np.int64)
-        return np.unique(np.concatenate(self.touched))
+        if len(self.touched) > 1:
+            self.touched = [np.unique(np.concatenate(self.touched))]
+        return self.touched[0]

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import floor, isfinite, log10
 
 import numpy as np
 
-from olearn_core.config import LearningSettings
+from olearn_core.config import DECISION_KEY, SOURCE_KEY, LearningSettings
 from olearn_core.errors import EventError
 from olearn_core.events import NAME_LENGTH, Scalar, checked_name, read_context
 from olearn_core.statistics import OTHER, Cell, IntArray, Statistics, place
 from olearn_core.statistics.buckets import HOUR_SECONDS
+from olearn_core.tokens import Decided
 
 KNOWN_GROUPS = 50_000
+ANONYMOUS = "__none__"
+SEPARATOR = b"\0"
 KNOWN_NUMBERS = 4_096
 NO_ROW = -1
 BINS = (1, 2, 5)
+JOINED_CONTEXT = f"{DECISION_KEY}=joined"
 
 GroupKey = tuple[str, str, str, bytes, int]
+Counts = Callable[[], Counter[str]]
 CellsKey = tuple[str, str, str, tuple[str | None, ...], int]
 
 
@@ -60,7 +66,7 @@ class Spelt:
     """
     What decides on cells, as outcomes spell it, in columns of equal length.
 
-    :param contexts: raw JSON
+    :param contexts: raw JSON; where sources are told apart, behind the source and a zero byte
     :param hours: of event time, since 1970
     """
 
@@ -97,24 +103,31 @@ class CellFinder:
     ) -> None:
         self._table = table
         self._settings = settings
+        self._keys = _cell_keys(settings)
         self._reference_seconds = reference_seconds
         self._name_ids: dict[tuple[str, ...], int] = {}
         self._context_ids: dict[bytes, int] = {}
         self._spelt: dict[tuple[int | None, int | None, int], int] = {}
         self._contexts: dict[bytes, tuple[str | None, ...]] = {}
         self._groups: dict[CellsKey, int] = {}
-        self._rows = np.zeros((64, 1 + len(settings.context_keys)), dtype=np.int64)
-        self._names = _KnownNames(table, settings)
-        self._deeper_values = 0
+        self._joined: dict[tuple[str, str, str, int], int] = {}
+        self._rows = np.zeros((64, 1 + len(self._keys)), dtype=np.int64)
+        self._names = _KnownNames(table, settings, lambda: self._counts)
+        self._counts: Counter[str] = Counter()
+
+    @property
+    def by_source(self) -> bool:
+        """Whether outcomes are told apart by who sent them."""
+        return self._settings.tells_sources_apart
 
     @property
     def is_full(self) -> bool:
         """Whether so many groups are known that a new finder should take over."""
         return len(self._groups) >= KNOWN_GROUPS
 
-    def taken_deeper_values(self) -> int:
-        """Return how many nested context values were left out since the last call."""
-        taken, self._deeper_values = self._deeper_values, 0
+    def taken_counts(self) -> Counter[str]:
+        """Return what was left out or folded since the last call, by name."""
+        taken, self._counts = self._counts, Counter()
         return taken
 
     def known(self, spelt: Spelt) -> list[int | None]:
@@ -147,6 +160,29 @@ class CellFinder:
         """Return the rows of each group, shape (groups, width), -1 where there is none."""
         return self._rows.take(np.array(groups, dtype=np.int64), axis=0)
 
+    def joined_row(self, decided: Decided) -> int:
+        """
+        Return the row that counts a decision as joined: its own agent's, in its own hour.
+
+        It lies apart from the rows of outcomes, for the agent need not have one.
+        """
+        hour = decided.issued_at_seconds // HOUR_SECONDS
+        key = (decided.tenant, decided.task_type, decided.agent, hour)
+        row = self._joined.get(key)
+        if row is None:
+            if len(self._joined) >= KNOWN_GROUPS:
+                self._joined.clear()
+            row = self._joined[key] = self._made_joined(*key)
+        return row
+
+    def _made_joined(self, tenant: str, task_type: str, agent: str, hour: int) -> int:
+        names = self._names
+        tenant = names.known("", "tenant", tenant)
+        task_type = names.known(tenant, "task_type", task_type)
+        agent = names.known(tenant, "agent", agent)
+        bucket = place(hour * HOUR_SECONDS, self._reference_seconds)
+        return self._table.row(self._cell(Cell(tenant, task_type, agent, JOINED_CONTEXT, bucket)))
+
     def _find(self, tenant: str, task_type: str, agent: str, raw_context: bytes, hour: int) -> int:
         key = (
             checked_name(tenant, "/tenant_id"),
@@ -167,43 +203,77 @@ class CellFinder:
     def _context_values(self, raw_context: bytes) -> tuple[str | None, ...]:
         values = self._contexts.get(raw_context)
         if values is None:
-            context, deeper = read_context(raw_context)
-            self._deeper_values += deeper
+            source, _, raw = raw_context.rpartition(SEPARATOR)  # there is none in JSON
+            context, deeper = read_context(raw)
+            if deeper:
+                self._counts["deeper_values"] += deeper
+            if self.by_source:
+                context[SOURCE_KEY] = source.decode() or ANONYMOUS
             values = self._contexts[raw_context] = tuple(
-                _name_of(context[key]) if key in context else None
-                for key in self._settings.context_keys
+                _name_of(context[key]) if key in context else None for key in self._keys
             )
         return values
 
     def _made(
         self, tenant: str, task_type: str, agent: str, values: Sequence[str | None], hour: int
     ) -> list[int]:
-        task_type = self._names.known(tenant, "task_type", task_type)
-        agent = self._names.known(tenant, "agent", agent)
+        names = self._names
+        tenant = names.known("", "tenant", tenant)
+        task_type = names.known(tenant, "task_type", task_type)
+        agent = names.known(tenant, "agent", agent)
         bucket = place(hour * HOUR_SECONDS, self._reference_seconds)
-        rows = [self._table.row(Cell(tenant, task_type, agent, "", bucket))]
-        for key, value in zip(self._settings.context_keys, values, strict=True):
-            if value is None:
+        whole = self._cell(Cell(tenant, task_type, agent, "", bucket))
+        rows = [self._table.row(whole)]
+        for key, value in zip(self._keys, values, strict=True):
+            if value is None or whole.agent != agent:
                 rows.append(NO_ROW)
                 continue
-            name = f"{key}={self._names.known(tenant, key, value)}"
-            rows.append(self._table.row(Cell(tenant, task_type, agent, name, bucket)))
+            name = f"{key}={names.known(tenant, key, value)}"
+            cell = Cell(tenant, task_type, agent, name, bucket)
+            rows.append(self._table.row(cell) if self._has_room(cell) else NO_ROW)
         return rows
+
+    def _cell(self, cell: Cell) -> Cell:
+        """Return the cell itself, or the one of all others where the table is full."""
+        if self._has_room(cell):
+            return cell
+        self._counts["folded_cells"] += 1
+        return cell._replace(task_type=OTHER, agent=OTHER)
+
+    def _has_room(self, cell: Cell) -> bool:
+        return cell in self._table.rows or len(self._table) < self._settings.most_cells
+
+
+def _cell_keys(settings: LearningSettings) -> tuple[str, ...]:
+    """Return the context keys whose values have cells; the source is one where it is wanted."""
+    return (
+        (*settings.context_keys, SOURCE_KEY)
+        if settings.tells_sources_apart
+        else (settings.context_keys)
+    )
 
 
 class _KnownNames:
-    """Names that have cells of their own; beyond the cap of a kind they share one."""
+    """
+    Names that have cells of their own; beyond the cap of a kind they share one.
 
-    def __init__(self, table: Statistics, settings: LearningSettings) -> None:
+    :param counts: what was folded, by kind
+    """
+
+    def __init__(self, table: Statistics, settings: LearningSettings, counts: Counts) -> None:
         self._caps = dict.fromkeys(settings.context_keys, settings.most_context_values) | {
+            SOURCE_KEY: settings.most_sources,
+            "tenant": settings.most_tenants,
             "agent": settings.most_agents,
             "task_type": settings.most_task_types,
         }
+        self._counts = counts
         self._known: dict[tuple[str, str], set[str]] = {}
         for cell in table.cells:
             self._note(cell)
 
     def _note(self, cell: Cell) -> None:
+        self._of("", "tenant").add(cell.tenant)
         self._of(cell.tenant, "task_type").add(cell.task_type)
         self._of(cell.tenant, "agent").add(cell.agent)
         key, _, value = cell.context.partition("=")
@@ -218,6 +288,7 @@ class _KnownNames:
         names = self._of(tenant, kind)
         if name not in names:
             if len(names) >= self._caps[kind]:
+                self._counts()["folded_names"] += 1
                 return OTHER
             names.add(name)
         return name

@@ -9,18 +9,28 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 
 from olearn_core.config import LearningSettings
-from olearn_core.learning.dedup import HashArray
-from olearn_core.learning.shard import Shard
-from olearn_core.learning.tick import SinceBases, Tick
+from olearn_core.events import OF_DECISIONS
+from olearn_core.learning.shards.shard import Shard
+from olearn_core.learning.shards.tick import SinceBases, Tick
+from olearn_core.learning.shards.update import NoteUpdate, Update, note_nothing
+from olearn_core.sources.source import Partition
 from olearn_core.statistics import IntArray, Statistics, to_bytes
-from olearn_core.storage.shards import BucketKey, ShardSave, ShardStore
+from olearn_core.storage.database import brief
+from olearn_core.storage.hash_blobs import HashArray, to_blob
+from olearn_core.storage.ledger import BATCH, DECISIONS
+from olearn_core.storage.saves import BucketKey, ShardSave, ShardSkip
+from olearn_core.storage.shards import ShardStore
+from olearn_core.times import give_way, loop_seconds
+from olearn_core.tracing.spans import NoSpans, Spans
 
 logger = logging.getLogger(__name__)
 
@@ -35,34 +45,106 @@ COUNTED = (
 EMPTY = np.zeros(0, dtype=np.uint64)
 
 
-class Checkpointer:
-    """Saves shards, as often as it is told; decides when deltas become bases."""
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """
+    What came of a checkpoint; shards named here were not saved.
 
-    def __init__(self, store: ShardStore, source: str, settings: LearningSettings) -> None:
+    :param fenced: another worker owns them
+    :param refused: the database does not take what they hold, and why
+    """
+
+    fenced: Sequence[Shard] = ()
+    refused: Mapping[Partition, str] = field(default_factory=dict)
+
+
+class Checkpointer:
+    """
+    Saves shards, as often as it is told; decides when deltas become bases.
+
+    :param note: told of every update that was committed; it must neither wait nor raise
+    :param spans: what traces checkpoints
+    """
+
+    def __init__(
+        self,
+        store: ShardStore,
+        source: str,
+        settings: LearningSettings,
+        note: NoteUpdate = note_nothing,
+        spans: Spans | None = None,
+    ) -> None:
         self._store = store
         self._source = source
         self._settings = settings
+        self._note = note
+        self._spans = spans or NoSpans()
 
-    async def save(self, shards: Sequence[Shard]) -> list[Shard]:
+    async def save(self, shards: Sequence[Shard]) -> Saved:
         """
-        Save every shard that has learned something; return those that were fenced.
+        Save every shard that has learned something.
 
         :raises SQLAlchemyError: where the database is away; nothing was saved then,
             and saving again later is safe
         """
         dirty = sorted((s for s in shards if s.tick is not None), key=lambda s: s.partition)
         if not dirty:
-            return []
+            return Saved()
         started = time.perf_counter()
-        saves = [self._composed(shard, shard.tick) for shard in dirty if shard.tick is not None]
-        fenced = await self._saved(saves)
+        saves = []
+        for shard in dirty:
+            if shard.tick is not None:
+                saves.append(self._composed(shard, shard.tick))
+                await give_way()
+        with self._spans.span("olearn.checkpoint", partitions=len(saves)) as span:
+            fenced, refused = await self._saved(saves)
+            span.set(fenced=len(fenced), refused=len(refused))
         commit_seconds = time.perf_counter() - started
         for shard, save in zip(dirty, saves, strict=True):
-            if save.id not in fenced and shard.tick is not None:
+            if save.id not in fenced and save.id not in refused and shard.tick is not None:
                 self._done(shard, save, shard.tick, commit_seconds)
-        return [shard for shard in dirty if shard.state.id in fenced]
+        return Saved(
+            [shard for shard in dirty if shard.state.id in fenced],
+            {shard.partition: why for shard in dirty if (why := refused.get(shard.state.id))},
+        )
 
-    async def _saved(self, saves: Sequence[ShardSave]) -> set[int]:
+    async def skip(self, shard: Shard, offset: int) -> bool:
+        """
+        Go on at a later offset, for what lies before it is lost; tell whether it was still ours.
+
+        :raises SQLAlchemyError: where the database is away
+        """
+        state = shard.state
+        counters = state.counters + Counter(lost_records=offset - state.next_offset)
+        skip = ShardSkip(
+            state.id, state.epoch, state.next_offset, offset, state.version + 1, dict(counters)
+        )
+        if not await self._store.skip(skip):
+            return False
+        state.next_offset, state.version = offset, skip.version
+        state.counters.update(lost_records=offset - skip.base_offset)
+        shard.skip(offset)
+        return True
+
+    async def _saved(self, saves: Sequence[ShardSave]) -> tuple[set[int], dict[int, str]]:
+        """Return the ids of shards that were fenced, and of those refused, with the reason."""
+        try:
+            return await self._saved_together(saves), {}
+        except SQLAlchemyError as error:
+            if not _is_about_content(error):
+                raise
+        fenced: set[int] = set()
+        refused = {}
+        for save in saves:
+            try:
+                fenced |= await self._saved_together([save])
+            except SQLAlchemyError as error:
+                if not _is_about_content(error):
+                    raise
+                refused[save.id] = brief(error)
+        return fenced, refused
+
+    async def _saved_together(self, saves: Sequence[ShardSave]) -> set[int]:
         try:
             return await self._store.save(saves)
         except SQLAlchemyError:
@@ -87,21 +169,21 @@ class Checkpointer:
         since = shard.state.since_bases
         common = self._common(shard, tick)
         if not (shard.reset or self._base_due(since)):
-            sums = to_bytes(shard.table.take(rows))
-            return ShardSave(**common, delta=(sums, executions.tobytes(), ratings.tobytes()))
+            sums = to_bytes(shard.table, rows)
+            return ShardSave(**common, delta=(sums, to_blob(executions), to_blob(ratings)))
         return ShardSave(
             **common,
             delta=None,
             bases=_bases(shard.table, None if shard.reset else [*since.rows, rows]),
             hashes={
-                "executions": _joined([*since.executions, executions]).tobytes(),
-                "ratings": _joined([*since.ratings, ratings]).tobytes(),
+                "executions": to_blob(_joined([*since.executions, executions])),
+                "ratings": to_blob(_joined([*since.ratings, ratings])),
             },
             reset=shard.reset,
         )
 
     def _base_due(self, since: SinceBases) -> bool:
-        age = time.monotonic() - since.written_at
+        age = loop_seconds() - since.written_at
         return (
             age >= self._settings.base_interval_seconds
             or since.nbytes >= self._settings.base_interval_bytes
@@ -121,28 +203,43 @@ class Checkpointer:
             "counters": dict(counters),
             "ledger": _ledger(shard, tick),
             "dead_letters": [self._dead_letter(shard, letter) for letter in tick.dead_letters],
+            "fingerprint": shard.fingerprint,
             "previous_duration_ms": shard.update_ms,
         }
 
     def _dead_letter(self, shard: Shard, letter: Any) -> Mapping[str, Any]:
         fields = {name: getattr(letter, name) for name in letter.__slots__}
         topic, number = shard.partition
-        where = {"source": self._source, "topic": topic, "partition": number}
+        source = f"{self._source}{OF_DECISIONS}" if shard.counts_decisions else self._source
+        where = {"source": source, "topic": topic, "partition": number}
         return fields | where | {"created_at": time.time()}
 
     def _done(self, shard: Shard, save: ShardSave, tick: Tick, commit_seconds: float) -> None:
         shard.update_ms = (tick.fold_seconds + commit_seconds) * 1_000
+        if not shard.counts_decisions:
+            self._note(Update.of(tick, commit_seconds))
         _remember(shard, save, tick)
         shard.state.next_offset = save.next_offset
+        shard.state.fingerprint = save.fingerprint
         shard.state.version = save.version
         shard.state.counters.clear()
         shard.state.counters.update(save.counters)
         shard.tick, shard.reset = None, False
 
 
+def _is_about_content(error: SQLAlchemyError) -> bool:
+    """Tell an error that a shard's own values may have caused from a database that is away."""
+    away = (OperationalError, InterfaceError)
+    return (
+        isinstance(error, DBAPIError)
+        and not isinstance(error, away)
+        and not error.connection_invalidated
+    )
+
+
 def _remember(shard: Shard, save: ShardSave, tick: Tick) -> None:
     if save.delta is None:
-        shard.state.since_bases = SinceBases()
+        shard.state.since_bases = SinceBases(loop_seconds())
         return
     since = shard.state.since_bases
     since.rows.append(tick.touched_rows)
@@ -165,7 +262,7 @@ def _bases(table: Statistics, touched: Sequence[IntArray] | None) -> dict[Bucket
         key = _key(table, row)
         if wanted is None or key in wanted:
             buckets.setdefault(key, []).append(row)
-    return {key: to_bytes(table.take(rows)) for key, rows in buckets.items()}
+    return {key: to_bytes(table, np.array(rows)) for key, rows in buckets.items()}
 
 
 def _key(table: Statistics, row: int) -> BucketKey:
@@ -180,7 +277,7 @@ def _ledger(shard: Shard, tick: Tick) -> dict[str, Any]:
         (score_after - score_before) / score_before if score_before and score_after else None
     )
     return {
-        "kind": "batch",
+        "kind": DECISIONS if shard.counts_decisions else BATCH,
         "shard_id": shard.state.id,
         "epoch": shard.state.epoch,
         "version": shard.state.version + 1,

@@ -12,28 +12,78 @@ import json
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from olearn_core.errors import CorruptArtifactError, NotReadyError, OlearnError, StorageError
-from olearn_core.learning.loading import apply
+from olearn_core.errors import (
+    CorruptArtifactError,
+    NotFoundError,
+    NotReadyError,
+    OlearnError,
+    StorageError,
+)
+from olearn_core.learning.shards.loading import apply
 from olearn_core.models import Policy, Predictor
 from olearn_core.statistics import Statistics, to_bytes
-from olearn_core.storage.adjustments import AdjustmentKey, read_adjustments
+from olearn_core.statistics.codec import canonical
+from olearn_core.storage.adjustments import StoredAdjustment, read_adjustments, read_newest
 from olearn_core.storage.database import Database
 from olearn_core.storage.export import Exporter
 from olearn_core.storage.leases import Leases
-from olearn_core.storage.shards import ShardHeader, read_headers, read_sums
-from olearn_core.storage.versions import ModelVersion, NewVersion, VersionStore
+from olearn_core.storage.shards import ShardHeader, StoredSums, read_headers, read_sums
+from olearn_core.storage.versions import ModelVersion, NewVersion, VersionStore, read_active
 from olearn_core.times import came
 
 logger = logging.getLogger(__name__)
 
-Adjusted = Mapping[AdjustmentKey, Statistics]
-
 LEASE = "model-versions"
 LEASE_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """
+    What the database holds at one moment.
+
+    :param offsets: where each shard stands, by source, topic and partition
+    :param adjustments: all that there are, oldest first
+    :param active: id of each model's active version
+    """
+
+    offsets: Mapping[str, int]
+    shards: Sequence[StoredSums]
+    adjustments: Sequence[StoredAdjustment]
+    active: Mapping[str, int]
+
+    @property
+    def newest_adjustment(self) -> int:
+        """The id of the last adjustment, 0 for none."""
+        return max((adjustment.id for adjustment in self.adjustments), default=0)
+
+    @property
+    def newest_rollback(self) -> int:
+        """The number of the last rollback, 0 for none."""
+        return max((adjustment.rollback_id or 0 for adjustment in self.adjustments), default=0)
+
+    def total(self, columns: Sequence[str], reference_seconds: float) -> Statistics:
+        """Return the sum of all shards, compacted."""
+        total = Statistics(columns)
+        for sums in self.shards:
+            total.merge(apply(Statistics(columns), sums))
+        return total.compact(reference_seconds)
+
+    def of_model(
+        self, predictor: Predictor[Any], total: Statistics, reference_seconds: float
+    ) -> Statistics:
+        """Return a model's own table: its columns of the total, and its adjustments."""
+        own = total.select([column.name for column in predictor.columns])
+        for adjustment in self.adjustments:
+            if adjustment.model_type == predictor.name:
+                own.merge(adjustment.table.compact(reference_seconds))
+        return own
 
 
 class VersionKeeper:
@@ -72,9 +122,7 @@ class VersionKeeper:
                 await self._leases.release(LEASE)
 
     async def _save(self) -> list[ModelVersion]:
-        headers, tables, adjusted = await self._snapshot()
-        offsets = _covered(headers)
-        new = await asyncio.to_thread(self._encoded, tables, adjusted, offsets)
+        new = await asyncio.to_thread(self._encoded, await self.committed())
         saved = await self.store.save(new)
         artifacts = {version.model_type: version.artifact for version in new}
         try:
@@ -83,14 +131,26 @@ class VersionKeeper:
             raise StorageError(f"saved in the database, but not as files: {error}") from error
         return saved
 
+    async def committed(self) -> Committed:
+        """Read everything that versions are made of, in one snapshot."""
+        async with self._database.read() as connection:
+            headers = await _learned(connection)
+            return Committed(
+                offsets=covered_offsets(headers),
+                shards=[await read_sums(connection, header.id) for header in headers],
+                adjustments=await read_adjustments(connection),
+                active=await read_active(connection),
+            )
+
     async def save_if_learned(self) -> list[ModelVersion]:
         """Save where committed state has moved since the last version, else do nothing."""
         async with self._database.read() as connection:
-            offsets = _covered(await read_headers(connection))
+            offsets = covered_offsets(await _learned(connection))
+            newest = await read_newest(connection)
         last = await self.store.active(self._policy.name)
-        if last is not None and dict(last.covered_offsets) == offsets:
-            return []
-        return await self.save()
+        if last is None or (last.covered_offsets, last.newest_adjustment) != (offsets, newest):
+            return await self.save()
+        return []
 
     async def save_until(self, stop: asyncio.Event, seconds: float) -> None:
         """Save at this interval, whoever of all processes comes first."""
@@ -115,17 +175,18 @@ class VersionKeeper:
             while version is not None:
                 try:
                     artifact = await self.store.artifact(version.id)
-                except CorruptArtifactError as error:
+                except (CorruptArtifactError, NotFoundError) as error:
                     version = await self._refuse(version, error, findings)
                 else:
-                    findings += self._exporter.check(version, artifact)
+                    known = [v.sha256 for v in await self.store.all(model_type)]
+                    findings += self._exporter.check(version, artifact, known)
                     break
         for finding in findings:
             logger.error(finding)
         return findings
 
     async def _refuse(
-        self, version: ModelVersion, error: CorruptArtifactError, findings: list[str]
+        self, version: ModelVersion, error: OlearnError, findings: list[str]
     ) -> ModelVersion | None:
         previous = await self.store.refuse(version, str(error))
         instead = f"version {previous.version_number} is active" if previous else "none is active"
@@ -133,32 +194,16 @@ class VersionKeeper:
         findings.append(f"{name} is refused: {error}; {instead}")
         return previous
 
-    async def _snapshot(self) -> tuple[list[ShardHeader], list[Statistics], Adjusted]:
-        async with self._database.read() as connection:
-            headers = await read_headers(connection)
-            sums = [await read_sums(connection, header.id) for header in headers]
-            adjusted = await read_adjustments(connection, self._columns)
-        return headers, [apply(Statistics(self._columns), blobs) for blobs in sums], adjusted
-
-    def _encoded(
-        self,
-        tables: Sequence[Statistics],
-        adjusted: Adjusted,
-        offsets: Mapping[str, int],
-    ) -> list[NewVersion]:
+    def _encoded(self, committed: Committed) -> list[NewVersion]:
         reference = time.time()
-        total = Statistics(self._columns)
-        for table in tables:
-            total.merge(table)
-        total = total.compact(reference)
-        versions = []
-        for predictor in self._predictors:
-            own = total + _of_model(adjusted, predictor.name, self._columns)
-            versions.append(_version(predictor, own, offsets, reference))
-        return [*versions, self._policy_version(versions, total, offsets)]
+        total = committed.total(self._columns, reference)
+        versions = [
+            _version(predictor, committed, total, reference) for predictor in self._predictors
+        ]
+        return [*versions, self._policy_version(versions, committed, total)]
 
     def _policy_version(
-        self, versions: Sequence[NewVersion], total: Statistics, offsets: Mapping[str, int]
+        self, versions: Sequence[NewVersion], committed: Committed, total: Statistics
     ) -> NewVersion:
         """A policy owns no sums: its version is those of its predictors and its options."""
         parameters = self._policy.options.model_dump(mode="json")
@@ -169,7 +214,7 @@ class VersionKeeper:
                 version.model_type: hashlib.sha256(version.artifact).hexdigest()
                 for version in versions
             },
-            "covered_offsets": dict(offsets),
+            "covered_offsets": dict(committed.offsets),
         }
         return NewVersion(
             model_type=self._policy.name,
@@ -177,11 +222,18 @@ class VersionKeeper:
             metrics=_described(total),
             parameters=parameters,
             training_samples=total.totals().get("executions", 0),
-            covered_offsets=offsets,
+            covered_offsets=committed.offsets,
+            newest_adjustment=committed.newest_adjustment,
+            parent_version_id=committed.active.get(self._policy.name),
         )
 
 
-def _covered(headers: Sequence[ShardHeader]) -> dict[str, int]:
+async def _learned(connection: AsyncConnection) -> list[ShardHeader]:
+    """Return the shards that models are made of: decisions are counted beside them."""
+    return [h for h in await read_headers(connection) if not h.counts_decisions]
+
+
+def covered_offsets(headers: Sequence[ShardHeader]) -> dict[str, int]:
     """Return the offset that each shard stands at, by source, topic and partition."""
     return {
         f"{h.source}/{h.topic}/{h.partition}": h.next_offset
@@ -190,18 +242,10 @@ def _covered(headers: Sequence[ShardHeader]) -> dict[str, int]:
     }
 
 
-def _of_model(adjusted: Adjusted, model: str, columns: Sequence[str]) -> Statistics:
-    table = Statistics(columns)
-    for (name, _), adjustment in adjusted.items():
-        if name == model:
-            table.merge(adjustment)
-    return table
-
-
 def _version(
-    predictor: Predictor[Any], table: Statistics, offsets: Mapping[str, int], reference: float
+    predictor: Predictor[Any], committed: Committed, total: Statistics, reference: float
 ) -> NewVersion:
-    own = table.select([column.name for column in predictor.columns])
+    own = canonical(committed.of_model(predictor, total, reference))
     parameters = predictor.options.model_dump(mode="json")
     return NewVersion(
         model_type=predictor.name,
@@ -209,7 +253,9 @@ def _version(
         metrics=_described(own),
         parameters=parameters,
         training_samples=own.totals()[predictor.count.name],
-        covered_offsets=offsets,
+        covered_offsets=committed.offsets,
+        newest_adjustment=committed.newest_adjustment,
+        parent_version_id=committed.active.get(predictor.name),
     )
 
 

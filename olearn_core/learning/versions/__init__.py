@@ -1,0 +1,1 @@
+"""What was learned at a time: saved, compared, and gone back to."""

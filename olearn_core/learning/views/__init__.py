@@ -1,0 +1,1 @@
+"""What all shards together have learned, and how far they are."""

@@ -1,0 +1,1 @@
+"""Who learns what: partitions that come and go, batches, checkpoints and their trouble."""
