@@ -27,15 +27,28 @@ def checked_law(probabilities: FloatArray, size: int) -> FloatArray:
     return normalised
 
 
+def greedy(scores: FloatArray) -> FloatArray:
+    """Return the law that draws who has the highest score, evenly among equals."""
+    best = scores == scores.max()
+    law: FloatArray = best / best.sum()
+    return law
+
+
 def floored(law: FloatArray, floor: float) -> FloatArray:
     """Return the law with a share `floor` of it spread evenly."""
     return (1.0 - floor) * law + floor / len(law)
 
 
 def cumulated(law: FloatArray) -> list[float]:
-    """Return the running sums of a law, which is what draws are made from."""
-    sums: list[float] = np.cumsum(law).tolist()
-    return sums
+    """
+    Return the running sums of a law, which is what draws are made from.
+
+    From the last agent that can be drawn on they are 1, lest rounding draw one after it.
+    """
+    sums = np.cumsum(law)
+    sums[np.flatnonzero(law)[-1] :] = 1.0
+    drawn: list[float] = sums.tolist()
+    return drawn
 
 
 def draw(cumulated_law: Sequence[float], nonce: bytes) -> int:

@@ -19,7 +19,8 @@ def scores(estimates: Mapping[str, Estimate], utility: Utility, query: Query) ->
     Combine estimates into expected utility; weights are normalised to sum to 1.
 
     Components whose estimate is missing count for nothing, so that a fleet
-    that reports no cost is judged by what it reports.
+    that reports no cost is judged by what it reports. Where there is a price on
+    cost, the expected cost in units of its scale takes away that much.
     """
     weights = {c: w for c, w in utility.weights.items() if w > 0 and c in estimates}
     total = sum(weights.values())
@@ -28,7 +29,16 @@ def scores(estimates: Mapping[str, Estimate], utility: Utility, query: Query) ->
         score, sd = component_score(component, estimates[component], utility)
         mean += weight / total * score
         variance += (weight / total * sd) ** 2
+    if utility.cost_price and "cost" in estimates:
+        mean -= priced(estimates["cost"].mean, utility)
+        variance += priced(estimates["cost"].contrast_sd, utility) ** 2
     return Scores(mean, np.sqrt(variance))
+
+
+def priced(cost_usd: FloatArray, utility: Utility) -> FloatArray:
+    """Return the utility that the price on cost takes for these costs."""
+    taken: FloatArray = utility.cost_price / utility.cost_scale_usd * cost_usd
+    return taken
 
 
 def component_score(

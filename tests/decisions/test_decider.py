@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from olearn_core.decisions.decider import Question
+from olearn_core.decisions.question import Question
 from olearn_core.errors import NotFoundError
 from olearn_core.models import Query
 from olearn_core.service import Service
@@ -68,6 +68,23 @@ async def test_the_best_agent_is_likeliest_and_the_propensity_true(service: Serv
     for agent, probability in probabilities.items():
         error = math.sqrt(probability * (1 - probability) / 2_000)
         assert abs(drawn[agent] / 2_000 - probability) <= 5 * error
+
+
+async def test_a_newcomer_s_share_and_the_floor_are_drawn_as_they_are_logged(
+    service: Service,
+) -> None:
+    """By a chi-square of all agents: beyond 20.5 with 4 degrees is one run in 2,500."""
+    asked = ask(eligible=["good", "cheap", "bad", "newcomer", "gone"], weights={"success": 1.0})
+    law = service.decider.law(asked)
+    logged = dict(zip(law.agents, law.probabilities.tolist(), strict=True))
+    assert logged["newcomer"] > FLOOR / 5 + 0.03, "the newcomer has a share beyond the floor"
+    assert logged["bad"] == pytest.approx(FLOOR / 5, abs=0.01)
+    draws = 20_000
+    drawn = Counter(service.decider.decide(asked).agent for _ in range(draws))
+    distance = sum((drawn[a] - draws * p) ** 2 / (draws * p) for a, p in logged.items())
+    assert distance <= 20.5
+    service.alerts.look()
+    assert service.problems == []
 
 
 async def test_weights_change_the_choice_without_learning(service: Service) -> None:

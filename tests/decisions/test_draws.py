@@ -43,6 +43,13 @@ def test_frequencies_are_the_law_s(law: list[float]) -> None:
         assert abs(count / draws - probability) <= 5 * error
 
 
+@given(laws)
+def test_rounding_never_draws_an_agent_after_the_last_that_may_be(law: np.ndarray) -> None:
+    """Running sums of floats may end below 1."""
+    sums = cumulated(np.append(law * (1 - 1e-9), 0.0))
+    assert sums[-1] == sums[int(np.flatnonzero(law)[-1])] == 1.0
+
+
 @given(laws, st.floats(0, 1))
 def test_the_floor_gives_everybody_a_share(law: np.ndarray, floor: float) -> None:
     raised = floored(law, floor)
