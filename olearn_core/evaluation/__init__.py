@@ -1,1 +1,1 @@
-"""Replaying recorded tasks and simulating fleets, through the routes that everybody uses."""
+"""Simulated fleets and recorded tasks, sent and replayed through the routes that everybody uses."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from olearn_core.config import DecisionSettings
 from olearn_core.evaluation.tasks import Execution
+from olearn_core.schemas import Component
 
 FloatArray = NDArray[np.float64]
 
@@ -142,13 +143,13 @@ def utility(
 ) -> FloatArray:
     """Return the reward, weighed as the service does by default."""
     weights = DecisionSettings().weights
-    scores = {
+    scores: dict[Component, FloatArray] = {
         "success": success,
         "quality": quality,
         "latency": 1.0 - np.minimum(1.0, latency_ms / LATENCY_SCALE_MS),
         "cost": 1.0 - np.minimum(1.0, cost_usd / COST_SCALE_USD),
     }
-    weighed = [weights[component] * score for component, score in scores.items()]
+    weighed = [weights.get(component, 0.0) * score for component, score in scores.items()]
     total: FloatArray = np.sum(weighed, axis=0) / sum(weights.values())
     return total
 

@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
-from olearn_core.errors import OlearnError
-
-GZIP_MAGIC = b"\x1f\x8b"
+from olearn_core.evaluation.json_lines import read_json_lines
 
 Name = Annotated[str, Meta(min_length=1)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Amount = Annotated[float, Meta(ge=0)]
 
 
-class DataFileError(OlearnError):
-    """The data file cannot be read; it holds one JSON object a line."""
-
-
 class Execution(msgspec.Struct, frozen=True):
     """What one agent did on one task."""
 
-    success: Share
+    success: Share | bool
     quality: Share | None = None
     latency_ms: Amount | None = None
     cost_usd: Amount | None = None
@@ -50,6 +41,7 @@ class Task(msgspec.Struct, frozen=True):
 
 
 _decoder = msgspec.json.Decoder(Task)
+_LIKE = '{"task_id": "m1", "task_type": "mail", "outcomes": {"atlas": {"success": 1}}}'
 
 
 def read_tasks(path: Path) -> list[Task]:
@@ -58,23 +50,4 @@ def read_tasks(path: Path) -> list[Task]:
 
     :raises DataFileError: naming the first line that is wrong
     """
-    try:
-        with path.open("rb") as file:
-            packed = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
-        with gzip.open(path) if packed else path.open("rb") as lines:
-            tasks = list(_decoded(path, lines))
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataFileError(f"{path} cannot be read: {error}") from error
-    if not tasks:
-        raise DataFileError(f"{path} is empty: it should hold one task a line, as JSON")
-    return tasks
-
-
-def _decoded(path: Path, lines: Iterable[bytes]) -> Iterator[Task]:
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            yield _decoder.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise DataFileError(f"{path}, line {number}: {error}") from error
+    return read_json_lines(path, _decoder, "task", _LIKE)

@@ -1,0 +1,1 @@
+"""What other policies would have earned, told from the log of decisions alone."""
