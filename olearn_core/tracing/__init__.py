@@ -1,0 +1,1 @@
+"""Spans, for whoever traces; nothing of OpenTelemetry is loaded for others."""
