@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+from math import isnan
 from typing import Any
 
+from olearn_core.api.batch import in_turn
 from olearn_core.api.operation import Call
-from olearn_core.decisions.decider import Decision, Question
+from olearn_core.decisions.decision import Decision
+from olearn_core.decisions.question import Question
 from olearn_core.events import DEFAULT
 from olearn_core.models import Query
 from olearn_core.schemas import (
@@ -21,30 +24,84 @@ from olearn_core.times import now_rfc3339, rfc3339
 
 async def predict_agent_selection(call: Call) -> dict[str, Any]:
     """Draw an agent and show the best others beside it."""
-    asked: PredictRequest = call.body
+    return _predicted(call, call.body)
+
+
+async def predict_agent_selections(call: Call) -> dict[str, Any]:
+    """Draw an agent for each of up to 100 tasks; a bad item spoils no other."""
+
+    async def predict_one(item: bytes) -> dict[str, Any]:
+        return _predicted(call, PredictRequest.model_validate_json(item))
+
+    return await in_turn(call.body, predict_one)
+
+
+def _predicted(call: Call, asked: PredictRequest) -> dict[str, Any]:
     question = Question(call.tenant, asked.task_type or DEFAULT, asked.context or {})
     return _ranking(call.service.decider.decide(question), asked.top_k)
 
 
 async def decide(call: Call) -> dict[str, Any]:
-    """Draw an agent among those that are eligible."""
-    asked: DecisionRequest = call.body
-    question = Question(
-        call.tenant,
+    """Draw an agent among those that are eligible, or have it chosen as the mode says."""
+    return _decided(call, call.body)
+
+
+async def decide_many(call: Call) -> dict[str, Any]:
+    """Draw an agent for each of up to 100 tasks; a bad item spoils no other."""
+
+    async def decide_one(item: bytes) -> dict[str, Any]:
+        return _decided(call, DecisionRequest.model_validate_json(item))
+
+    return await in_turn(call.body, decide_one)
+
+
+def _decided(call: Call, asked: DecisionRequest) -> dict[str, Any]:
+    decider, question = call.service.decider, _question(call.tenant, asked)
+    decision = decider.preview(question) if asked.preview else decider.decide(question)
+    return {
+        "agent_name": decision.agent,
+        **_ranking(decision, len(decision.ranked)),
+        "mode": decision.mode,
+        "would_choose": decision.would_choose,
+        "limits_met": decision.limits_met,
+        "explanation": decision.explanation and decision.explanation.model_dump(),
+    }
+
+
+def _question(tenant: str, asked: DecisionRequest) -> Question:
+    return Question(
+        tenant,
         asked.task_type,
         asked.context,
-        asked.eligible_agents,
-        asked.excluded_agents,
-        {str(c): w for c, w in asked.weights.items()} if asked.weights else None,
+        eligible=asked.eligible_agents,
+        excluded=asked.excluded_agents,
+        weights={str(c): w for c, w in asked.weights.items()} if asked.weights else None,
+        preset=asked.preset,
+        cheapest_within=asked.cheapest_within,
+        limits=asked.limits,
+        default_agent=asked.default_agent,
+        chosen_agent=asked.chosen_agent,
+        chosen_propensity=asked.chosen_propensity,
+        explain=asked.explain,
     )
-    decision = call.service.decider.decide(question)
-    return {"agent_name": decision.agent, **_ranking(decision, len(decision.ranked))}
 
 
 async def predict(call: Call) -> EstimateResponse:
     """Tell what each agent would bring, with the interval of that belief."""
-    asked: EstimateRequest = call.body
-    service, model_type = call.service, call.request.path_params["model_type"]
+    return _estimated(call, call.body)
+
+
+async def predict_many(call: Call) -> dict[str, Any]:
+    """Tell it for each of up to 100 requests; a bad item spoils no other."""
+
+    async def predict_one(item: bytes) -> dict[str, Any]:
+        return _estimated(call, EstimateRequest.model_validate_json(item)).model_dump()
+
+    return await in_turn(call.body, predict_one)
+
+
+def _estimated(call: Call, asked: EstimateRequest) -> EstimateResponse:
+    service, model_type = call.service, call.names.model_type
     agents = tuple(dict.fromkeys(asked.agents or service.decider.known_agents(call.tenant)))
     query = Query(asked.task_type, agents, asked.context)
     estimate = service.decider.estimate(model_type, call.tenant, query)
@@ -63,7 +120,12 @@ async def predict(call: Call) -> EstimateResponse:
 def _ranking(decision: Decision, most: int) -> dict[str, Any]:
     """Return the members of a `PredictResponse`."""
     recommendations = [
-        {"agent_name": agent, "score": score, "rank": rank, "probability": probability}
+        {
+            "agent_name": agent,
+            "score": score,
+            "rank": rank,
+            "probability": None if isnan(probability) else probability,
+        }
         for rank, (agent, score, probability) in enumerate(decision.ranked[:most], start=1)
     ]
     return {

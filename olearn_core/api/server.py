@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import ipaddress
 import signal
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
+from types import FrameType
 
 import uvicorn
 
 from olearn_core.api.app import create_app
-from olearn_core.config import ApiSettings, Settings
+from olearn_core.config import ApiSettings, Settings, is_loopback
 from olearn_core.errors import ConfigError
 from olearn_core.plugins import Plugins
 from olearn_core.service import Service
 
 GRACE_SECONDS = 5
+SWITCH_SECONDS = 0.0005  # requests wait that long, at most, for threads that look back
 
 OnReady = Callable[[str, Service], None]
 
@@ -47,36 +49,45 @@ async def serve(
     plugins: Plugins | None = None,
     on_ready: OnReady | None = None,
     stop: asyncio.Event | None = None,
+    before_kill: Callable[[], None] | None = None,
 ) -> None:
     """
     Run a service and its API; return after a graceful stop.
 
     :param on_ready: called with the URL once requests are answered
+    :param before_kill: called where a second signal ends the process, until that has ended
     :raises OlearnError: where something is missing, before anything is learned
     """
+    refuse_open_address(settings)
     stop = stop or asyncio.Event()
     async with AsyncExitStack() as stack:
-        stack.enter_context(_stopping(stop))
+        stack.enter_context(_stopping(stop, before_kill))
         listening = stack.enter_context(bound(settings.api))
         service = await Service.open(settings, stack, plugins)
-        gc.freeze()  # looking through all that stays to the end would stall the loop for 70 ms
+        await service.authenticator.start()
+        _never_stall()
         server = _Server(_uvicorn_config(service))
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(service.run(stop), name="service")
-            tasks.create_task(_stop_server(server, stop), name="stop")
+            tasks.create_task(_stop_server(server, service, stop), name="stop")
             ready = tasks.create_task(_announced(server, listening, service, on_ready))
             await server.serve(sockets=[listening])
             ready.cancel()
             stop.set()
 
 
+def _never_stall() -> None:
+    """Keep the collector from what stays to the end (70 ms), and threads from long turns."""
+    gc.freeze()
+    sys.setswitchinterval(SWITCH_SECONDS)
+
+
 def bound(settings: ApiSettings) -> socket.socket:
     """
     Return a listening socket, so that a busy port is known before anything starts.
 
-    :raises ConfigError: where the address is not loopback, or taken
+    :raises ConfigError: where the address is taken, or none of this machine's
     """
-    refuse_open_address(settings.host)
     try:
         family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
         listening = socket.create_server((settings.host, settings.port), family=family)
@@ -90,20 +101,17 @@ def bound(settings: ApiSettings) -> socket.socket:
     return listening
 
 
-def refuse_open_address(host: str) -> None:
+def refuse_open_address(settings: Settings) -> None:
     """
-    Make sure that only this machine can connect.
+    Make sure that only this machine can connect where nobody has to say who calls.
 
-    :raises ConfigError: for any other address: requests are not authenticated
+    :raises ConfigError: for any other address while authentication is off
     """
-    try:
-        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
+    host = settings.api.host
+    if not (settings.auth.enabled or is_loopback(host)):
         raise ConfigError(
-            f"[api] host {host} is not a loopback address; the API has no authentication yet,"
-            " so it listens on 127.0.0.1 only: put a proxy that authenticates before it"
+            f"[api] host {host} is not a loopback address, and authentication is switched off:"
+            " set [auth] enabled = true, or listen on 127.0.0.1"
         )
 
 
@@ -127,26 +135,30 @@ async def _announced(
     server: _Server, listening: socket.socket, service: Service, on_ready: OnReady | None
 ) -> None:
     await server.listening.wait()
-    await service.worker.loaded.wait()
+    if service.learns:
+        await service.worker.loaded.wait()
     if on_ready is not None:
         on_ready(url_of(listening), service)
 
 
-async def _stop_server(server: uvicorn.Server, stop: asyncio.Event) -> None:
+async def _stop_server(server: uvicorn.Server, service: Service, stop: asyncio.Event) -> None:
     await stop.wait()
+    service.telling.hub.close()  # streams would be waited for
     server.should_exit = True
 
 
 @contextmanager
-def _stopping(stop: asyncio.Event) -> Iterator[None]:
+def _stopping(stop: asyncio.Event, before_kill: Callable[[], None] | None) -> Iterator[None]:
     """Stop gracefully at the first signal; a second one ends the process at once."""
     loop = asyncio.get_running_loop()
     signals = (signal.SIGINT, signal.SIGTERM)
+    was_told = False
 
     def on_signal() -> None:
-        for number in signals:
-            loop.remove_signal_handler(number)
-            signal.signal(number, signal.SIG_DFL)
+        nonlocal was_told
+        was_told = True
+        for number in signals:  # replaced in one step: removed first, there would be a gap
+            signal.signal(number, _ending(before_kill) if before_kill else signal.SIG_DFL)
         stop.set()
 
     for number in signals:
@@ -154,5 +166,19 @@ def _stopping(stop: asyncio.Event) -> Iterator[None]:
     try:
         yield
     finally:
-        for number in signals:
-            loop.remove_signal_handler(number)
+        if not was_told:
+            for number in signals:
+                loop.remove_signal_handler(number)
+
+
+def _ending(before_kill: Callable[[], None]) -> Callable[[int, FrameType | None], None]:
+    """Return a handler that ends the process as if there were none, after one last act."""
+
+    def end(number: int, _: FrameType | None) -> None:
+        try:
+            before_kill()
+        finally:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+
+    return end

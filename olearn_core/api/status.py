@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-
 from olearn_core.api.operation import Call
-from olearn_core.schemas import Health, MetricsResponse, StatusResponse
+from olearn_core.learning.shards.windows import PARTS, Part, window_of, window_span
+from olearn_core.schemas import DedupBody, Health, MetricsResponse, StatusResponse
 from olearn_core.service import RunState, Service
 from olearn_core.times import rfc3339
 
-Endpoint = Callable[[Request], Awaitable[Response]]
+FAILED = "is not in use; operators are told why"
 
 
 async def status(call: Call) -> StatusResponse:
@@ -23,23 +19,61 @@ async def status(call: Call) -> StatusResponse:
     return StatusResponse(
         status=_health(service),
         running=service.state == RunState.RUNNING,
+        role=service.settings.service.role,
         source=service.source.name,
         kafka_topic=kafka.outcome_topic if kafka.in_use else None,
         batch_size=service.settings.learning.batch_size,
         models_loaded=models,
         policy=service.models.policy.name,
-        partitions=[f"{p.topic}/{p.number}" for p in sorted(service.worker.shards)],
+        partitions=[
+            str(partition)
+            for partition, shard in sorted(service.worker.shards.items())
+            if not shard.counts_decisions
+        ],
         lag=service.worker.lag(),
-        warnings=service.problems,
-        failed_plugins={p.name: p.problem for p in service.plugins.infos if p.problem},
+        lost_records=service.view.counters().get("lost_records", 0),
+        dedup={part: _dedup(service, part) for part in PARTS},
+        warnings=[*_problems(call), *_alerts(call)],
+        failed_plugins=_failed_plugins(call),
         view_version=service.view.version,
         as_of=rfc3339(service.view.as_of),
     )
 
 
 async def metrics(call: Call) -> MetricsResponse:
-    """Tell how learning goes."""
-    return await call.service.progress.metrics(call.tenant)
+    """Tell how learning goes: for an operator of the whole service, else of the tenant."""
+    return await call.service.metrics(call.tenant, call.confined_to)
+
+
+def _problems(call: Call) -> list[str]:
+    """Return what is wrong: a tenant is told the subjects, the rest may quote our insides."""
+    problems = call.service.problems
+    if call.confined_to is None:
+        return problems
+    return [problem.partition(":")[0] for problem in problems]
+
+
+def _failed_plugins(call: Call) -> dict[str, str]:
+    failed = {p.name: p.problem for p in call.service.plugins.infos if p.problem}
+    return failed if call.confined_to is None else dict.fromkeys(failed, FAILED)
+
+
+def _alerts(call: Call) -> list[str]:
+    """Return the alerts that are not among the problems anyway."""
+    return [str(alert) for alert in call.service.alerts.of(call.tenant) if alert.kind != "fault"]
+
+
+def _dedup(service: Service, part: Part) -> DedupBody:
+    """Return what this node's shards remember together; the shortest span counts."""
+    shards = service.worker.shards.values()
+    states = [shard.state for shard in shards if not shard.counts_decisions]
+    spans = [span for state in states if (span := window_span(state, part)) is not None]
+    learning = service.settings.learning
+    return DedupBody(
+        ids=sum(len(window_of(state, part)) for state in states),
+        most=learning.dedup_ids if part == "executions" else learning.dedup_ratings,
+        span_seconds=min(spans, default=None),
+    )
 
 
 def _health(service: Service) -> Health:
@@ -48,18 +82,3 @@ def _health(service: Service) -> Health:
     if service.problems:
         return "degraded"
     return "healthy" if service.is_ready else "starting"
-
-
-def health_endpoints(service: Service) -> dict[str, Endpoint]:
-    """Return the plain endpoints that orchestrators ask: is it alive, may it have traffic?"""
-
-    async def livez(_: Request) -> Response:
-        return JSONResponse({"status": "alive"})
-
-    async def readyz(_: Request) -> Response:
-        ready = service.is_ready
-        detail = {"status": "ready" if ready else "not ready", "state": service.state}
-        headers = {} if ready else {"Retry-After": "1"}
-        return JSONResponse(detail, 200 if ready else 503, headers=headers)
-
-    return {"/livez": livez, "/readyz": readyz}

@@ -9,6 +9,8 @@ import msgspec
 from olearn_core.errors import ServiceError
 
 BRIEF = 200
+UNAUTHORIZED = 401
+KEY_HINT = "; put your key into OLEARN_API_KEY, the first one is in olearn-bootstrap.key"
 
 
 class RefusedError(ServiceError):
@@ -20,7 +22,8 @@ class RefusedError(ServiceError):
     """
 
     def __init__(self, status: int, detail: str) -> None:
-        super().__init__(f"the service refuses ({status}): {detail}")
+        hint = KEY_HINT if status == UNAUTHORIZED else ""
+        super().__init__(f"the service refuses ({status}): {detail}{hint}")
         self.status = status
         self.detail = detail
 

@@ -12,9 +12,11 @@ import pytest
 
 from olearn_core.api.app import create_app
 from olearn_core.service import Service
+from tests.support.credentials import admit
 from tests.support.services import received, running, settings_for
 
 ROOT = "/api/learning"
+AT_THE_ROOT = {"/livez", "/readyz", "/healthz", "/nowhere", "/openapi.json", "/docs"}
 
 
 class Api:
@@ -41,7 +43,9 @@ class Api:
 
 
 def _full(path: str) -> str:
-    return path if path in ("/livez", "/readyz", "/nowhere") else ROOT + path
+    return (
+        path if path.partition("?")[0] in AT_THE_ROOT or path.startswith("/docs/") else ROOT + path
+    )
 
 
 Serving = Callable[..., AbstractAsyncContextManager[Api]]
@@ -56,7 +60,12 @@ def serving(tmp_path: Path, sqlite_url: str) -> Serving:
         settings = settings_for(tmp_path, sqlite_url, **sections)
         async with running(settings, until_ready=until_ready) as run:
             transport = httpx2.ASGITransport(create_app(run.service), raise_app_exceptions=False)
-            async with httpx2.AsyncClient(transport=transport, base_url="http://olearn") as client:
+            client = httpx2.AsyncClient(
+                transport=transport,
+                base_url="http://127.0.0.1",
+                headers=await admit(run.service),
+            )
+            async with client:
                 yield Api(run.service, client)
 
     return serve

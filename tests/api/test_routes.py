@@ -233,7 +233,10 @@ class TestOutcomes:
         assert api.service.view.counters()["duplicates"] == 2
 
     async def test_the_tenant_is_not_the_body_s_to_say(self, api: Api) -> None:
-        await api.learn({**FLEET[0], "tenant_id": "acme"})
+        refused = await api.post("/outcomes", json={**FLEET[0], "tenant_id": "acme"})
+        assert refused.status_code == 403
+        assert refused.json()["errors"][0]["pointer"] == "#/tenant_id"
+        await api.learn({**FLEET[0], "tenant_id": "default"})
         assert api.service.view.tenants == {"default"}
 
     async def test_structured_cloud_events(self, api: Api) -> None:
