@@ -10,6 +10,7 @@ import pytest
 
 from olearn_core.config import OLDER_NAMES, Settings, load_settings, masked, masked_url
 from olearn_core.errors import ConfigError
+from olearn_core.plugins import Plugins
 
 ROOT = Path(__file__).parents[1]
 
@@ -51,9 +52,34 @@ def test_the_file_at_the_root_shows_every_key_with_its_default() -> None:
     shown = tomllib.loads((ROOT / "config.toml").read_text())
     shown.pop("models", None)
     names = {f"{section}.{key}" for section, values in shown.items() for key in values}
-    optional = {"kafka.enabled", "database.upgrade_on_start"}
+    optional = (
+        {"kafka.enabled", "database.upgrade_on_start"}
+        | {
+            f"decisions.{name}"
+            for name in (
+                "default_agent",
+                "preset",
+                "limits",
+                "cheapest_within",
+                "budget_usd_per_hour",
+            )
+        }
+        | {"decisions.default_reward"}
+    )
     assert names | optional >= keys(Settings()).keys()
     assert keys(load_settings(ROOT / "config.toml")) == keys(Settings())
+
+
+def test_the_file_at_the_root_shows_every_option_of_the_models_with_its_default() -> None:
+    shown = tomllib.loads((ROOT / "config.toml").read_text())["models"]
+    made = Plugins.found().made({})
+    options = {name: model.options.model_dump(mode="json") for name, model in made.items()}
+    assert shown == {name: values for name, values in options.items() if values}
+
+
+def test_outcomes_and_decisions_have_topics_of_their_own() -> None:
+    with pytest.raises(ConfigError, match="different topics"):
+        load_settings(kafka={"decisions_topic": "agent-outcomes"})
 
 
 @pytest.mark.parametrize(
@@ -116,12 +142,31 @@ def test_naming_servers_turns_kafka_on_and_enabled_turns_it_off(
     assert not load_settings().kafka.in_use
 
 
+JWT = '[jwt]\nissuer = "https://idp.example"\naudience = "olearn"\n'
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[api]\nprot = 1\n", "api.prot"),
+        ("[api]\nprot = 1\n", "api.prot: there is no such key, but port"),
+        ("[api]\nbeauty = 1\n", "api.beauty: there is no such key$"),
+        ("[kafka]\ndecisions_topic = 'agent-outcomes'\n", "kafka: decisions_topic and"),
+        (
+            "[database]\nurl = 'postgres://db/x'\n",
+            "database.url: it begins with postgres",
+        ),
+        ("[database]\nurl = 'postgresql://db/x'\n", "database.url: it begins with"),
         ("[apy]\nport = 1\n", "apy"),
         ("[api]\nport = 70000\n", "api.port"),
+        ('[auth]\nenvironment = "Live"\n', "auth.environment"),
+        ('[jwt]\nalgorithms = ["none"]\n', "jwt.algorithms"),
+        ('[jwt]\nalgorithms = ["HS512"]\n', "jwt.algorithms"),
+        ('[jwt]\nalgorithms = ["HS256"]\n', "issuer and audience"),
+        (f'{JWT}algorithms = ["HS256"]\nsecret = "{"s" * 31}"\n', "32 bytes"),
+        (f'{JWT}algorithms = ["RS256"]\n', "jwks_url"),
+        (f'{JWT}algorithms = ["ES256"]\njwks_url = "http://idp.example/k"\n', "https"),
+        (f'{JWT}jwks_url = "file:///etc/keys"\n', "https"),
+        ("[kafka.topic_tenants]\noutcomes = []\n", "kafka.topic_tenants.outcomes"),
         ("[api]\nport = 'x'\n[learning]\nbatch_size = 0\n", "learning.batch_size"),
         ("[kafka]\nstart = 'middle'\n", "kafka.start"),
         ("[decisions.weights]\nbeauty = 1\n", "beauty"),
@@ -143,6 +188,7 @@ def test_a_mistake_in_the_file_is_named(text: str, said: str) -> None:
         ("OLEARN_APY__PORT", "apy"),
         ("OLEARN_API__PROT", "api.prot"),
         ("OLEARN_API__PORT", "api.port"),
+        ("OLEARN_API_PORT", "write OLEARN_API__PORT, with two underscores"),
     ],
 )
 def test_a_mistake_in_the_environment_is_named(
@@ -151,6 +197,19 @@ def test_a_mistake_in_the_environment_is_named(
     monkeypatch.setenv(name, "x")
     with pytest.raises(ConfigError, match=said):
         load_settings()
+
+
+def test_variables_that_mean_no_key_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OLEARN_API_KEY", "olk_live_x")
+    monkeypatch.setenv("OLEARN_URL", "http://127.0.0.1:8000")
+    monkeypatch.setenv("OLEARN_API_PORT", "tcp://10.0.0.1:8000")  # as Kubernetes tells of services
+    assert keys(load_settings()) == keys(Settings())
+
+
+def test_the_password_of_a_wrong_database_url_is_not_repeated() -> None:
+    with pytest.raises(ConfigError) as refused:
+        load_settings(database={"url": "postgres://me:s3cret@host/db"})
+    assert "s3cret" not in str(refused.value)
 
 
 def test_a_file_that_was_named_must_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,10 +224,11 @@ def test_secrets_are_hidden_where_settings_are_shown(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("OLEARN_DATABASE__URL", "postgresql+asyncpg://me:s3cret@host/db")
     monkeypatch.setenv("OLEARN_KAFKA__SASL_PASSWORD", "s3cret")
     monkeypatch.setenv("OLEARN_KAFKA__SSL_KEY_PASSWORD", "s3cret")
+    monkeypatch.setenv("OLEARN_JWT__SECRET", "s3cret")
     settings = load_settings()
     assert "s3cret" not in str(masked(settings))
     assert "me:***@host" in str(masked(settings))
-    assert "s3cret" not in repr(settings.kafka)
+    assert "s3cret" not in repr(settings.kafka) + repr(settings.jwt)
     assert masked_url("sqlite+aiosqlite:///x.db") == "sqlite+aiosqlite:///x.db"
 
 

@@ -22,6 +22,7 @@ from olearn_core.storage.database import Database
 from olearn_core.storage.shards import ShardStore
 from olearn_core.storage.tables import dead_letters
 from tests.support import oracle
+from tests.support.credentials import HEADERS
 from tests.support.events import stream
 from tests.support.services import cells_of, eventually
 from tests.support.workers import assert_ledger_chains, column_names, stored
@@ -79,7 +80,7 @@ async def _committed(database: Database) -> int:
 
 
 async def _sums(url: str) -> dict[tuple[str, str], dict[str, int]]:
-    async with httpx2.AsyncClient() as client:
+    async with httpx2.AsyncClient(headers=HEADERS) as client:
         answer = await client.get(f"{url}/api/learning/agents/performance?by=task_type")
     return {(row["agent_name"], row["task_type"]): row["sums"] for row in answer.json()}
 
