@@ -22,6 +22,7 @@ from olearn_core.models import (
     Utility,
     uniform,
 )
+from olearn_core.panels import Panel
 from olearn_core.statistics import Column, FloatArray, OutcomeBatch, standard
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ __all__ = [
     "OlearnError",
     "Outcome",
     "OutcomeBatch",
+    "Panel",
     "Policy",
     "Predictor",
     "Query",

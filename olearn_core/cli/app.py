@@ -11,14 +11,21 @@ from typer.core import TyperGroup
 import olearn_core
 from olearn_core.cli import (
     agents,
+    alerts,
     config,
+    dashboard,
     db,
+    dead_letters,
     demo,
     doctor,
+    evaluate,
+    keys,
     models,
+    partitions,
     plugins,
     replay,
     serve,
+    signing_keys,
 )
 from olearn_core.cli.output import one_line
 from olearn_core.errors import OlearnError
@@ -62,9 +69,16 @@ app = typer.Typer(
 
 app.command()(serve.serve)
 app.command()(demo.demo)
+app.command()(dashboard.dashboard)
 app.command()(replay.replay)
+app.command()(evaluate.evaluate)
 app.add_typer(models.app, name="models")
 app.add_typer(agents.app, name="agents")
+app.command()(alerts.alerts)
+app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(partitions.app, name="partitions")
+app.add_typer(keys.app, name="keys")
+app.add_typer(signing_keys.app, name="signing-keys")
 app.add_typer(db.app, name="db")
 app.command()(plugins.plugins)
 app.add_typer(config.app, name="config")

@@ -83,7 +83,10 @@ def _refuse_missing_file(settings: DatabaseSettings) -> None:
     """Opening would make the file, and an empty one looks like a database."""
     path = make_url(settings.url).database
     if settings.is_sqlite and path and not Path(path).exists():
-        raise StorageError(f"there is no database {path} yet: run `olearn db upgrade`")
+        raise StorageError(
+            f"there is no database {Path(path).absolute()}: go to the service's folder, or set"
+            " [database] url; `olearn db upgrade` makes a new one"
+        )
 
 
 @contextmanager

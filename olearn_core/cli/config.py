@@ -4,22 +4,34 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from olearn_core.cli.options import AsJson, ConfigFile
-from olearn_core.cli.output import one_line, print_json
+from olearn_core.cli.output import one_line, print_json, print_table
 from olearn_core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from olearn_core.config import Settings
 
 app = typer.Typer(help="What is configured.", no_args_is_help=True)
 
 
 @app.command()
-def show(config: ConfigFile = None, as_json: AsJson = False) -> None:
+def show(
+    config: ConfigFile = None,
+    origin: Annotated[
+        bool, typer.Option("--origin", help="One line a key, with where its value comes from.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Show what is in force: file, environment and defaults together, secrets hidden."""
     from olearn_core.config import load_settings, masked
 
+    if origin:
+        _show_origins(load_settings(config), as_json)
+        return
     settings = masked(load_settings(config))
     if as_json:
         print_json(settings)
@@ -46,6 +58,17 @@ def check(config: ConfigFile = None, as_json: AsJson = False) -> None:
         print_json({"valid": True, "problem": None})
     else:
         typer.echo("the configuration is valid")
+
+
+def _show_origins(settings: Settings, as_json: bool) -> None:
+    from olearn_core.origins import configuration
+
+    shown = configuration(settings)
+    if as_json:
+        print_json(shown.model_dump())
+        return
+    rows = [(s.key, json.dumps(s.value), s.variable or s.origin) for s in shown.settings]
+    print_table(("key", "value", "origin"), rows, left=3)
 
 
 def _toml(table: Mapping[str, Any], name: str = "") -> Iterator[str]:

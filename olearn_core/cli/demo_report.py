@@ -100,7 +100,7 @@ def conclude(
     typer.echo(f"A decision took {median:.1f} ms (median), {high:.1f} ms (95th percentile),")
     typer.echo("over HTTP, with the fleet's simulation in the same process.")
     _print_verdict(tenths, learned=learned)
-    typer.echo(f"\nLook further: olearn agents list --by task_type --url {url}")
+    typer.echo(f"\nLook further, from this folder: olearn agents list --by task_type --url {url}")
 
 
 def _print_tenths(tenths: Sequence[Part]) -> None:

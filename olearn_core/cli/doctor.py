@@ -25,18 +25,24 @@ class Finding:
     """
     What one route has answered.
 
+    :param asked: whether the node answers such requests, and to this credential
     :param says: the answer in brief
     """
 
     route: str
     status: int
     ok: bool
+    asked: bool
     milliseconds: float
     says: str
 
 
 def doctor(url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
-    """Call every route of a running service; nothing is learned from it."""
+    """
+    Call every route of a running service.
+
+    Nothing is learned or decided by it, and a version of each model is saved.
+    """
     findings, problems = asyncio.run(_examine(url))
     failed = sum(not finding.ok for finding in findings)
     if as_json:
@@ -58,9 +64,11 @@ async def _examine(url: str) -> tuple[list[Finding], list[str]]:
 
 async def _finding(client: OlearnClient, probe: Probe) -> Finding:
     reply = await client.request(probe.method, probe.path, probe.content)
-    ok = reply.status in probe.expected
+    asked = reply.status not in probe.not_asked
+    ok = not asked or reply.status in probe.expected
     route = f"{probe.method} {probe.path}"
-    return Finding(route, reply.status, ok, round(1e3 * reply.seconds, 1), _says(reply))
+    milliseconds = round(1e3 * reply.seconds, 1)
+    return Finding(route, reply.status, ok, asked, milliseconds, _says(reply))
 
 
 async def _problems(client: OlearnClient) -> list[str]:
@@ -107,13 +115,21 @@ def _as_json(url: str, findings: list[Finding], problems: list[str]) -> dict[str
     }
 
 
+def _verdict(finding: Finding) -> str:
+    if not finding.asked:
+        return "not asked"
+    return "ok" if finding.ok else "FAILED"
+
+
 def _print(url: str, findings: list[Finding], problems: list[str], failed: int) -> None:
     rows = [
-        (f.route, "ok" if f.ok else "FAILED", str(f.status), f.says, number(f.milliseconds, "ms"))
+        (f.route, _verdict(f), str(f.status), f.says, number(f.milliseconds, "ms"))
         for f in findings
     ]
     print_table(("route", "verdict", "status", "answer", "time"), rows, left=4)
     for problem in problems:
         typer.echo(f"warning: {problem}")
     verdict = f"{failed} of {len(findings)} routes failed" if failed else "every route answers"
+    if not_asked := sum(not finding.asked for finding in findings):
+        verdict += f", {not_asked} not asked"
     typer.echo(f"{url}: {verdict}, {len(problems)} warnings")

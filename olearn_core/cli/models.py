@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,12 +12,19 @@ from olearn_core.cli.options import DEFAULT_URL, AsJson, Url
 from olearn_core.cli.output import print_json, print_table, when
 
 if TYPE_CHECKING:
-    from olearn_core.schemas import ModelResponse, SaveResponse, VersionBody, VersionsResponse
+    from olearn_core.schemas import (
+        ModelResponse,
+        RollbackResponse,
+        SaveResponse,
+        VersionBody,
+        VersionsResponse,
+    )
 
 app = typer.Typer(help="Models and their versions.", no_args_is_help=True)
 
 LIST_COLUMNS = ("model", "kind", "unit", "agents", "task patterns", "version", "last update")
 VERSION_COLUMNS = ("version", "status", "saved", "samples", "parent", "sha256")
+CHANGE_COLUMNS = ("model", "tenant", "samples before", "samples after")
 
 
 @app.command("list")
@@ -42,7 +50,9 @@ def show(
         return
     print_table(LIST_COLUMNS, [_cells(model)], left=3)
     print_table(("option", "value"), model.options.items(), left=2)
-    print_table(VERSION_COLUMNS, [_version_cells(v) for v in versions.versions], left=3)
+    numbers = {version.id: str(version.version_number) for version in versions.versions}
+    rows = [_version_cells(version, numbers) for version in versions.versions]
+    print_table(VERSION_COLUMNS, rows, left=3)
 
 
 @app.command()
@@ -53,6 +63,47 @@ def save(url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
         print_json(saved.model_dump())
     else:
         print_table(("model", "version saved"), saved.versions.items())
+
+
+@app.command()
+def rollback(
+    model_type: Annotated[str, typer.Argument(metavar="TYPE", help="Such as agent_selection.")],
+    to_version: Annotated[
+        int | None,
+        typer.Option("--to", metavar="VERSION", min=1, help="The version to go back to."),
+    ] = None,
+    undo: Annotated[
+        int | None,
+        typer.Option("--undo", metavar="ROLLBACK_ID", min=1, help="The rollback to take back."),
+    ] = None,
+    tenant: Annotated[
+        str | None, typer.Option("--tenant", metavar="NAME", help="Only this one; else all.")
+    ] = None,
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="To be kept.")] = "",
+    url: Url = DEFAULT_URL,
+    as_json: AsJson = False,
+) -> None:
+    """Bring a model back to a version, or undo that. Learning goes on; what it learns stays."""
+    if (to_version is None) == (undo is None):
+        raise typer.BadParameter("give either --to or --undo")
+    done = asyncio.run(_rolled_back(url, model_type, to_version, undo, tenant, reason))
+    if as_json:
+        print_json(done.model_dump())
+    else:
+        _print_rollback(model_type, done)
+
+
+def _print_rollback(model_type: str, done: RollbackResponse) -> None:
+    rows = [
+        (change.model_type, change.tenant, change.samples_before, change.samples_after)
+        for change in done.changes
+    ]
+    print_table(CHANGE_COLUMNS, rows, left=2)
+    saved = "" if done.version_before is None else f" Version {done.version_before} is before it."
+    typer.echo(
+        f"This is rollback {done.rollback_id}.{saved}"
+        f" To undo it: olearn models rollback {model_type} --undo {done.rollback_id}"
+    )
 
 
 async def _models(url: str) -> list[ModelResponse]:
@@ -77,6 +128,22 @@ async def _save(url: str) -> SaveResponse:
         return await client.save()
 
 
+async def _rolled_back(
+    url: str,
+    model_type: str,
+    to_version: int | None,
+    undo: int | None,
+    tenant: str | None,
+    reason: str,
+) -> RollbackResponse:
+    from olearn_core.client import OlearnClient
+
+    async with OlearnClient(url) as client:
+        return await client.rollback(
+            model_type, to_version=to_version, undo=undo, tenant=tenant, reason=reason
+        )
+
+
 def _cells(model: ModelResponse) -> tuple[object, ...]:
     seen = model.performance_summary
     return (
@@ -90,12 +157,12 @@ def _cells(model: ModelResponse) -> tuple[object, ...]:
     )
 
 
-def _version_cells(version: VersionBody) -> tuple[object, ...]:
+def _version_cells(version: VersionBody, numbers: Mapping[int, str]) -> tuple[object, ...]:
     return (
         str(version.version_number),
         version.status,
         when(version.created_at),
         version.training_samples,
-        version.parent_version_id,
+        numbers.get(version.parent_version_id or 0),
         version.sha256[:12],
     )

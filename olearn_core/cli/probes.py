@@ -1,4 +1,4 @@
-"""Requests that ask every route of a service without teaching it anything."""
+"""Requests that ask every route of a service without teaching it or deciding anything."""
 
 from __future__ import annotations
 
@@ -8,21 +8,20 @@ from dataclasses import dataclass
 
 import msgspec
 
-from olearn_core.api.operation import Operation
+from olearn_core.api.operation import EVENT_STREAM, Operation
 from olearn_core.api.operations import OPERATIONS, ROOT
 
-HEALTH = ("/livez", "/readyz")
-
-ELIGIBLE = {"eligible_agents": ["doctor-a", "doctor-b"]}
+ELIGIBLE: dict[str, object] = {"eligible_agents": ["doctor-a", "doctor-b"]}
+PREVIEW = ELIGIBLE | {"preview": True}
 BODIES: dict[str, object] = {
-    f"{ROOT}/decisions": ELIGIBLE,
-    f"{ROOT}/predict/agent-selection": {},
+    f"{ROOT}/decisions": PREVIEW,
+    f"{ROOT}/decisions/batch": [PREVIEW],
     f"{ROOT}/predict/{{model_type}}": {"agents": ELIGIBLE["eligible_agents"]},
 }
-# A list is the body of no route: it is checked and refused, so nothing comes of it.
+# An empty list is the body of no route: it is checked and refused, so nothing comes of it.
 REFUSED_BODY: list[object] = []
 REFUSALS = frozenset({400, 422})
-NO_AGENTS_YET = frozenset({200, 404})
+OPERATORS_ONLY, ONLY_LEARNS = 403, 421
 EXAMPLES = {"model_type": "success_prediction"}
 
 
@@ -32,33 +31,43 @@ class Probe:
     A request and what may be answered.
 
     :param expected: statuses of a service that works
+    :param not_asked: those of one that works but does not answer this, or not to this credential
     """
 
     method: str
     path: str
     content: bytes | None
     expected: frozenset[int]
+    not_asked: frozenset[int] = frozenset()
 
 
 def probes() -> Iterator[Probe]:
     """Return one probe for each route."""
-    for path in HEALTH:
-        yield Probe("GET", path, None, frozenset({200}))
     for operation in OPERATIONS:
         yield _probe(operation)
 
 
 def _probe(operation: Operation) -> Probe:
     path, unknown = _filled(operation.path)
+    not_asked = frozenset(_not_asked(operation))
+    if operation.media_type == EVENT_STREAM:
+        return Probe("HEAD", path, None, frozenset({200}), not_asked)  # its body has no end
     if operation.takes is None:
         expected = frozenset({operation.status, *({404} if unknown else ())})
-        return Probe(operation.method, path, None, expected)
+        return Probe(operation.method, path, None, expected, not_asked)
     if operation.path not in BODIES:
-        return Probe(operation.method, path, msgspec.json.encode(REFUSED_BODY), REFUSALS)
-    expected = frozenset({operation.status})
-    if operation.path.endswith("/agent-selection"):
-        expected = NO_AGENTS_YET  # it chooses among agents seen lately, of which there may be none
-    return Probe(operation.method, path, msgspec.json.encode(BODIES[operation.path]), expected)
+        refusals = REFUSALS | ({404} if unknown else set())
+        body = msgspec.json.encode(REFUSED_BODY)
+        return Probe(operation.method, path, body, refusals, not_asked)
+    body = msgspec.json.encode(BODIES[operation.path])
+    return Probe(operation.method, path, body, frozenset({operation.status}), not_asked)
+
+
+def _not_asked(operation: Operation) -> Iterator[int]:
+    if operation.operator:
+        yield OPERATORS_ONLY
+    if operation.method != "GET":
+        yield ONLY_LEARNS
 
 
 def _filled(path: str) -> tuple[str, bool]:

@@ -14,9 +14,16 @@ from typer.testing import CliRunner, Result
 from olearn_core.cli.app import app
 from olearn_core.client import OlearnClient
 from tests.cli.serving import FOREIGN, Serving
+from tests.support.credentials import KEY
 from tests.support.services import eventually
 
 Call = Callable[..., Result]
+
+
+@pytest.fixture(autouse=True)
+def _key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the tests ask themselves is asked as an operator."""
+    monkeypatch.setenv("OLEARN_API_KEY", KEY)
 
 
 @pytest.fixture
@@ -26,6 +33,7 @@ def call(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Call:
 
     for name in [name for name in os.environ if name.startswith(FOREIGN)]:
         monkeypatch.delenv(name)
+    monkeypatch.setenv("OLEARN_API_KEY", KEY)
     monkeypatch.chdir(tmp_path)
 
     def called(*arguments: object) -> Result:

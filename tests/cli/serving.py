@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
+from tests.support.credentials import lay_key
+
 FOREIGN = ("OLEARN_", "KAFKA_", "MODEL_", "ENABLE_KAFKA")
 STOP_SECONDS = 30
 
@@ -26,10 +28,17 @@ def olearn(*arguments: str) -> list[str]:
 
 
 class Serving:
-    """A service that runs while the block does; its database and models live in the folder."""
+    """
+    A service that runs while the block does; its database and models live in the folder.
 
-    def __init__(self, folder: Path, **more: str) -> None:
+    :param own_key: whether it writes its first key itself, rather than take the tests'
+    :param port: where it listens, 0 for any
+    """
+
+    def __init__(self, folder: Path, *, own_key: bool = False, port: int = 0, **more: str) -> None:
         self.folder = folder
+        self._port = port
+        self._own_key = own_key
         self._environment: Mapping[str, str] = environment(**more)
         self.url = ""
         self.said: list[str] = []
@@ -40,9 +49,11 @@ class Serving:
         return (self.folder / "stderr.txt").read_text()
 
     def __enter__(self) -> Self:
+        if not self._own_key:
+            lay_key(self.folder)
         with (self.folder / "stderr.txt").open("w") as log:
             self.process = subprocess.Popen(
-                olearn("serve", "--port", "0"),
+                olearn("serve", "--port", str(self._port)),
                 cwd=self.folder,
                 env=self._environment,
                 stdout=subprocess.PIPE,
@@ -50,7 +61,7 @@ class Serving:
                 text=True,
                 start_new_session=True,
             )
-        self.said = [self.process.stdout.readline() for _ in range(5)]
+        self.said = [self.process.stdout.readline() for _ in range(8)]
         if not self.said[0]:
             self.process.wait()
             raise AssertionError(f"olearn serve ended: {self.log}")

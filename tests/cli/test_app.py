@@ -5,16 +5,29 @@ import sys
 
 import pytest
 import typer
+from rich.text import Text
 from typer.testing import CliRunner
 
 import olearn_core
-from olearn_core.cli.app import Commands
+from olearn_core.cli.app import Commands, app
 from olearn_core.cli.options import DEFAULT_URL
 from olearn_core.client import DEFAULT_URL as DEFAULT_URL_OF_CLIENT
 from olearn_core.errors import ConfigError, SourceError
 from tests.cli.serving import environment, olearn
 
-COMMANDS = ("serve", "demo", "replay", "models", "agents", "db", "plugins", "config", "doctor")
+COMMANDS = (
+    "serve",
+    "demo",
+    "replay",
+    "evaluate",
+    "models",
+    "agents",
+    "keys",
+    "db",
+    "plugins",
+    "config",
+    "doctor",
+)
 
 
 def test_help_names_every_command(call):
@@ -26,6 +39,20 @@ def test_help_names_every_command(call):
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help(call, command):
     assert call(command, "--help").exit_code == 0
+
+
+def helps(command):
+    yield command.help or ""
+    yield from (getattr(parameter, "help", None) or "" for parameter in command.params)
+    for inner in getattr(command, "commands", {}).values():
+        yield from helps(inner)
+
+
+def test_no_help_loses_what_stands_in_brackets():
+    """Rich takes `[name]` for markup and leaves it out."""
+    said = list(helps(typer.main.get_command(app)))
+    assert len(said) > 50
+    assert [text for text in said if Text.from_markup(text).plain != text] == []
 
 
 def test_without_arguments_it_shows_help(call):
@@ -58,17 +85,17 @@ def test_help_loads_no_broker_database_server_or_terminal_application():
 
 
 def failing(error):
-    app = typer.Typer(cls=Commands, pretty_exceptions_enable=False)
+    application = typer.Typer(cls=Commands, pretty_exceptions_enable=False)
 
-    @app.command()
+    @application.command()
     def fail() -> None:
         raise error
 
-    @app.callback()
+    @application.callback()
     def nothing() -> None:
         pass
 
-    return CliRunner().invoke(app, ["fail"])
+    return CliRunner().invoke(application, ["fail"])
 
 
 def test_an_error_of_ours_gets_one_line_and_exit_code_1():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
@@ -35,6 +35,16 @@ async def answering(response: bytes | None):
         await left.join()
 
 
+async def test_a_decision_can_be_looked_up(service):
+    async with OlearnClient(service.url) as client:
+        made = await client.decide("mail", {"domain": "law"}, eligible_agents=["a", "b"])
+        found = await client.decision(made.decision_id)
+        assert (found.agent_name, found.propensity) == (made.agent_name, made.propensity)
+        assert found.context == {"domain": "law"}
+        with pytest.raises(RefusedError, match="no such decision"):
+            await client.decision("nonsense")
+
+
 async def test_decide_and_report_the_outcome(service):
     async with OlearnClient(service.url + "/") as client:
         decision = await client.decide(
@@ -45,6 +55,10 @@ async def test_decide_and_report_the_outcome(service):
             weights={"success": 1.0},
         )
         assert decision.agent_name == "a"
+        limits = {"latency_ms": {"most": 60_000}}
+        why = await client.decide("mail", eligible_agents=["a"], limits=limits, explain=True)
+        assert why.explanation is not None
+        assert [limit.name for limit in why.explanation.limits] == ["latency_ms"]
         reported = await client.report(
             {
                 "agent_name": "a",
@@ -122,3 +136,25 @@ async def test_an_answer_that_does_not_come():
 def test_a_reason_is_given_even_where_the_body_is_none():
     assert Reply(502, b"", 0.0).detail == "no reason given"
     assert Reply(502, b"Bad gateway", 0.0).detail == "Bad gateway"
+
+
+async def test_an_operator_s_client_speaks_for_the_tenant_that_is_named(service):
+    event = {"agent_name": "x", "status": "success"}
+    async with OlearnClient(service.url) as client:
+        await client.report(event | {"tenant_id": "büro"})
+    async with OlearnClient(service.url, tenant="büro") as client:
+        await client.report(event)
+
+        async def both_learned():
+            with suppress(RefusedError):  # nobody knows the tenant until the first is learned
+                rows = [(row.agent_name, row.total_executions) for row in await client.agents()]
+                return rows == [("x", 2)]
+
+        await eventually(both_learned)
+
+
+async def test_without_a_good_key_it_says_where_to_put_one(service):
+    async with OlearnClient(service.url, api_key="olk_live_x") as client:
+        with pytest.raises(RefusedError, match="OLEARN_API_KEY") as refused:
+            await client.status()
+        assert refused.value.status == 401

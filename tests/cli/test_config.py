@@ -73,3 +73,15 @@ def test_a_file_that_is_not_there(call):
     result = call("config", "show", "--config", "nowhere.toml")
     assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
     assert "nowhere.toml" in result.stderr
+
+
+def test_show_origin_tells_who_says_so(call, call_json, file, monkeypatch):
+    monkeypatch.setenv("OLEARN_KAFKA__GROUP", "others")
+    shown = call_json("config", "show", "--origin", "--config", file)
+    found = {s["key"]: (s["origin"], s["variable"]) for s in shown["settings"]}
+    assert found["kafka.group"] == ("environment", "OLEARN_KAFKA__GROUP")
+    assert found["database.url"] == ("file", None)
+    assert found["api.port"] == ("default", None)
+    result = call("config", "show", "--origin", "--config", file)
+    assert "OLEARN_KAFKA__GROUP" in result.output
+    assert "sesame" not in result.output

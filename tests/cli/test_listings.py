@@ -46,6 +46,18 @@ def test_agents_by_task_type_with_their_raw_sums(call, call_json):
     assert "task type" in call("agents", "list", "--by", "task_type").stdout
 
 
+def test_an_agent_is_retired_and_reinstated(call, call_json):
+    done = call_json("agents", "retire", "a", "--reason", "too slow")
+    assert (done["retired"], done["reason"]) == (True, "too slow")
+    assert "a is retired since" in call("agents", "retire", "a").stdout
+    for by in ("agent", "task_type"):
+        assert "a (retired)" in call("agents", "list", "--by", by).stdout
+    assert call_json("agents", "reinstate", "a")["retired"] is False
+    assert "a may be chosen" in call("agents", "reinstate", "a").stdout
+    assert "(retired)" not in call("agents", "list").stdout
+    assert call("agents", "retire", "nobody").exit_code == 1
+
+
 def test_models_list(call, call_json):
     models = {model["model_type"]: model for model in call_json("models", "list")}
     assert models["agent_selection"]["kind"] == "policy"
@@ -62,6 +74,14 @@ def test_models_save_and_show(call, call_json):
     text = call("models", "show", "success_prediction").stdout
     assert "strategy" in text
     assert "deprecated" in text
+
+
+def test_a_versions_parent_is_named_by_its_number(call, call_json):
+    call_json("models", "save")
+    number = call_json("models", "save")["versions"]["success_prediction"]
+    lines = call("models", "show", "success_prediction").stdout.splitlines()
+    cells = next(line.split() for line in lines if line.split()[:2] == [str(number), "active"])
+    assert cells[-2] == str(number - 1)
 
 
 def test_a_model_that_is_not_there(call):

@@ -7,8 +7,9 @@ from collections import Counter
 
 import pytest
 
+from olearn_core.evaluation.json_lines import DataFileError
 from olearn_core.evaluation.replay import Chooser, Replay, jobs
-from olearn_core.evaluation.tasks import DataFileError, Execution, read_tasks
+from olearn_core.evaluation.tasks import Execution, read_tasks
 from olearn_core.events import decode_outcome
 from tests.cli import recorded
 from tests.cli.serving import Serving
@@ -87,7 +88,9 @@ def test_over_kafka_where_it_is_configured(
     kafka = {"KAFKA_BOOTSTRAP_SERVERS": kafka_broker.bootstrap, "KAFKA_OUTCOME_TOPIC": topic}
     (tmp_path / "fresh").mkdir()
     with Serving(tmp_path / "fresh", **kafka) as serving:
-        assert f"Kafka topic {topic} at {kafka_broker.bootstrap}, group olearn" in serving.said[1]
+        assert f"Kafka topic {topic} at {kafka_broker.bootstrap}, group olearn" in "".join(
+            serving.said
+        )
         monkeypatch.setenv("OLEARN_URL", serving.url)
         for name, value in kafka.items():
             monkeypatch.setenv(name, value)
@@ -147,7 +150,9 @@ def test_a_bad_line_is_named(call, tmp_path, line):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"\n\n", b"\x1f\x8bnonsense", gzip.compress(b"x" * 9_000)[:20]]
+    "content",
+    [b"", b"\n\n", b"\x1f\x8bnonsense", gzip.compress(b"x" * 9_000, mtime=0)[:20]],
+    ids=["empty", "blank", "nonsense", "torn"],
 )
 def test_a_file_that_holds_nothing_readable(tmp_path, content):
     (tmp_path / "file").write_bytes(content)

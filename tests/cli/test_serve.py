@@ -32,6 +32,7 @@ def test_it_says_what_it_is_and_stands_on(tmp_path):
         said = "".join(serving.said)
         assert serving.stop() == 0
     assert serving.url.startswith("http://127.0.0.1:")
+    assert f"{serving.url}/docs" in said
     assert "embedded log" in said
     assert "sqlite+aiosqlite:///olearn.db" in said
     assert "agent_selection" in said
@@ -105,7 +106,8 @@ def test_a_busy_port(tmp_path, service):
 
 
 def test_an_open_address(tmp_path):
-    assert "loopback" in refused(tmp_path, "--host", "0.0.0.0")
+    line = refused(tmp_path, "--host", "0.0.0.0", OLEARN_AUTH__ENABLED="false")
+    assert "loopback" in line
 
 
 def test_a_wrong_key_in_the_configuration(tmp_path):
