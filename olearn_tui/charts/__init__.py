@@ -1,0 +1,1 @@
+"""Pictures in terminal cells: pure functions from numbers to grids of characters and inks."""

@@ -1,0 +1,1 @@
+"""Where the dashboard has its numbers from: HTTP and the event stream."""

@@ -1,0 +1,56 @@
+"""A dashboard that is left open does not grow."""
+
+from __future__ import annotations
+
+import gc
+import os
+import tracemalloc
+from collections.abc import Callable
+
+from olearn_tui.app import Dashboard
+from olearn_tui.feed.connection import Connection
+from olearn_tui.feed.picture import SAMPLES, TAIL
+from olearn_tui.feed.resources import AGENTS, METRICS
+from olearn_tui.profiles import Profile
+from tests.tui import figures
+from tests.tui.fake_service import FakeService
+from tests.tui.snapshots import StillFeed
+
+AGENTS_SHOWN = 200
+SECONDS = 3_600 if os.environ.get("OLEARN_PROOF") else 20
+MOST_GROWTH_BYTES = 500_000
+
+
+async def test_it_does_not_grow_with_time(
+    fake: FakeService, record_proof: Callable[[str, object], None]
+) -> None:
+    feed = StillFeed(Connection(fake.url))
+    dashboard = Dashboard(Profile("staging", fake.url, theme="tokyo-night"), feed)
+    async with dashboard.run_test(size=(120, 40)) as pilot:
+
+        async def live(first: int, seconds: int) -> None:
+            for second in range(first, first + seconds):
+                now = figures.START + second
+                feed.picture.take(METRICS, figures.metrics(now), now)
+                feed.picture.take(AGENTS, figures.agents(now, AGENTS_SHOWN), now)
+                feed.picture.note("checkpoint", {"partition": "outcomes/0"}, now)
+                dashboard.on_refreshed()
+                if second % 10 == 0:
+                    await pilot.press(str(second // 10 % 7 + 1))
+
+        for _ in range(TAIL):
+            feed.picture.note("checkpoint", {"partition": "outcomes/0"}, figures.START)
+        await live(0, 71)  # every screen was seen, every cache is warm
+        for ring in (*feed.picture.figures.values(), *feed.picture.success.values()):
+            assert len(ring) <= 2 * SAMPLES
+        gc.collect()
+        tracemalloc.start()
+        await live(71, 20)
+        gc.collect()
+        before = tracemalloc.get_traced_memory()[0]
+        await live(91, SECONDS)
+        gc.collect()
+        grown = tracemalloc.get_traced_memory()[0] - before
+        tracemalloc.stop()
+    record_proof("growth_bytes", grown)
+    assert grown < MOST_GROWTH_BYTES
