@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import json
+import os
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from olearn_core.storage.database import Database
 from tests.support.services import open_database
+
+# The same examples each time, however slow the machine: what fails is what was changed. The
+# proof looks for new ones.
+settings.register_profile(
+    "same", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("new", settings.get_profile("same"), derandomize=False)
+settings.load_profile("new" if os.environ.get("OLEARN_PROOF") else "same")
 
 pytest_plugins = ["tests.servers.fixtures", "tests.servers.no_skips"]
 
@@ -32,3 +43,21 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     """An open database of each kind, with the newest schema."""
     async with AsyncExitStack() as stack:
         yield await open_database(database_url, stack)
+
+
+@pytest.fixture
+def record_proof(request: pytest.FixtureRequest) -> Callable[[str, object], None]:
+    """
+    Note a number for the report on reliability: its name and its value.
+
+    Written as a line of JSON to the file that $OLEARN_PROOF_FACTS names, nowhere without it.
+    """
+    path = os.environ.get("OLEARN_PROOF_FACTS")
+
+    def record(name: str, value: object) -> None:
+        if path:
+            fact = {"test": request.node.nodeid, "name": name, "value": value}
+            with Path(path).open("a") as facts:
+                facts.write(json.dumps(fact) + "\n")
+
+    return record

@@ -7,19 +7,22 @@ import socket
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from sqlalchemy import text
+from sqlalchemy import make_url, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from tests.servers import HOST, ServerError, apache_kafka
+from tests.servers import HOST, ServerError, apache_kafka, free_ports
 from tests.servers.fixtures import Broker, CreateTopic, create_topic
-from tests.servers.postgres import Postgres
+from tests.servers.postgres import Databases, Postgres
+from tests.servers.proxy import Proxy, written_commit
 from tests.servers.tansu import Tansu
+from tests.support.services import eventually
 
 VALUES = {f"value-{number}".encode() for number in range(40)}
 
@@ -185,3 +188,165 @@ def test_a_skipped_test_fails_the_session(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "3 failed, 1 passed, 1 error" in done.stdout
     assert "test_skips was skipped; all tests must run and pass." in done.stdout
+
+
+Client = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+@asynccontextmanager
+async def _shouting_server() -> AsyncIterator[int]:
+    """A server that answers in capitals; gives its port."""
+    serving: set[asyncio.Task[None] | None] = set()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving.add(asyncio.current_task())
+        with suppress(ConnectionError):
+            while chunk := await reader.read(1 << 16):
+                writer.write(chunk.upper())
+        writer.close()
+
+    async with await asyncio.start_server(answer, HOST, 0) as server:
+        yield server.sockets[0].getsockname()[1]
+        await asyncio.gather(*filter(None, serving))
+
+
+@asynccontextmanager
+async def _behind_a_proxy() -> AsyncIterator[Proxy]:
+    async with _shouting_server() as port:
+        with Proxy(port) as proxy:
+            yield proxy
+
+
+@asynccontextmanager
+async def _client(proxy: Proxy) -> AsyncIterator[Client]:
+    reader, writer = await asyncio.open_connection(HOST, proxy.port)
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+        await asyncio.gather(writer.wait_closed(), return_exceptions=True)
+
+
+async def _said(client: Client, what: bytes, seconds: float = 5.0) -> bytes:
+    """Return the answer, empty where the connection ends instead."""
+    reader, writer = client
+    async with asyncio.timeout(seconds):
+        try:
+            writer.write(what)
+            await writer.drain()
+            return await reader.read(1 << 16)
+        except ConnectionError:
+            return b""
+
+
+async def test_a_proxy_passes_what_both_sides_say() -> None:
+    """Nobody can tell that it is there."""
+    async with _behind_a_proxy() as proxy, _client(proxy) as client:
+        assert await _said(client, b"a") == b"A"
+        assert await _said(client, b"b") == b"B"
+
+
+async def test_a_cut_ends_connections_and_refuses_new_ones_until_it_is_healed() -> None:
+    """As an unplugged cable with a router that says so."""
+    async with _behind_a_proxy() as proxy, _client(proxy) as client:
+        await _said(client, b"a")
+        proxy.cut()
+        assert await _said(client, b"b") == b""
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection(HOST, proxy.port)
+        proxy.heal()
+        async with _client(proxy) as later:
+            assert await _said(later, b"c") == b"C"
+
+
+async def test_a_half_open_connection_swallows_everything_and_ends_when_it_is_healed() -> None:
+    """Both sides believe in a connection that carries nothing; idle ones survive."""
+    async with _behind_a_proxy() as proxy, _client(proxy) as client, _client(proxy) as idle:
+        await _said(client, b"a")
+        await _said(idle, b"a")
+        proxy.half_open()
+        with pytest.raises(TimeoutError):
+            await _said(client, b"b", seconds=0.2)
+        proxy.heal()
+        assert await _said(client, b"c") == b""
+        assert await _said(idle, b"d") == b"D"
+
+
+async def test_a_delay_holds_both_directions_back() -> None:
+    """An answer takes twice the delay."""
+    async with _behind_a_proxy() as proxy, _client(proxy) as client:
+        await _said(client, b"a")
+        proxy.delay(0.1)
+        started = asyncio.get_running_loop().time()
+        assert await _said(client, b"b") == b"B"
+        assert asyncio.get_running_loop().time() - started >= 0.2
+
+
+async def test_a_connection_is_cut_in_the_middle_of_an_answer() -> None:
+    """Bytes of both directions count; what comes after them is lost, once."""
+    async with _behind_a_proxy() as proxy, _client(proxy) as client:
+        await _said(client, b"a")
+        proxy.cut_after(10 + 4)
+        assert await _said(client, b"0123456789") == b"0123"
+        assert await _said(client, b"b") == b""
+        async with _client(proxy) as later:
+            assert await _said(later, b"0123456789") == b"0123456789"
+
+
+async def test_an_answer_is_lost_after_the_server_has_heard() -> None:
+    """Only to such a request, once, and for the one who asked."""
+    async with _behind_a_proxy() as proxy, _client(proxy) as client, _client(proxy) as other:
+        proxy.lose_answer(lambda _, chunk: b"x" in chunk)
+        assert await _said(client, b"a") == b"A"
+        assert await _said(client, b"x") == b""
+        assert await _said(other, b"x") == b"X"
+        assert proxy.lost_answers == 1
+
+
+@pytest.mark.postgres
+async def test_the_answer_to_a_commit_is_lost_but_what_was_written_is_there(
+    postgres_server: Databases,
+) -> None:
+    """The client sees an error, the others see the row: nobody can know from the error alone."""
+    with Proxy(make_url(postgres_server.url).port or 5_432) as proxy:
+        url = postgres_server.create_database()
+        through = _through(proxy, url)
+        try:
+            await _execute(through, "CREATE TABLE t (x int)")
+            proxy.lose_answer(to=written_commit)
+            assert await _read_only(through, "SELECT count(*) FROM t") == 0
+            with pytest.raises((DBAPIError, ConnectionError)):
+                await _execute(through, "INSERT INTO t VALUES (7)")
+            await eventually(lambda: proxy.lost_answers == 1)
+            assert await _execute(url, "SELECT x FROM t") == 7
+        finally:
+            postgres_server.drop_database(url)
+
+
+def _through(proxy: Proxy, url: str) -> str:
+    moved = make_url(url).set(host=HOST, port=proxy.port)
+    return moved.render_as_string(hide_password=False)
+
+
+async def _read_only(url: str, query: str) -> object:
+    engine = create_async_engine(url)
+    try:
+        async with engine.connect() as connection:
+            await connection.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
+            async with connection.begin():
+                return (await connection.execute(text(query))).scalar()
+    finally:
+        await engine.dispose()
+
+
+@pytest.mark.kafka
+async def test_a_broker_behind_a_proxy_is_reached_through_it_only(tmp_path: Path) -> None:
+    """Clients use the address that the broker advertises: while it is cut, nothing arrives."""
+    (port,) = free_ports(1)
+    with Tansu(tmp_path, advertised=port) as tansu, Proxy(tansu.port, port) as proxy:
+        topic = await create_topic(tansu.bootstrap, partitions=1)
+        before = proxy.passed_bytes
+        await _produce(tansu.bootstrap, topic)
+        assert proxy.passed_bytes - before > sum(map(len, VALUES))

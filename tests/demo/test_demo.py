@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import asyncio
+import re
 import signal
+import socket
 import subprocess
 import tempfile
 from pathlib import Path
@@ -12,6 +15,8 @@ from olearn_core.cli.app import app
 from olearn_core.cli.demo import demo_settings
 from olearn_core.evaluation import learned
 from tests.cli.serving import environment, olearn
+from tests.support.credentials import KEY_FILE
+from tests.support.services import eventually
 
 DECISIONS = "1000"
 
@@ -92,3 +97,42 @@ def test_ctrl_c_ends_it_while_it_serves_and_while_it_learns(tmp_path, moment):
         _, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (0, "")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_ends_it_at_once_and_it_leaves_no_key(tmp_path, how):
+    process = subprocess.Popen(
+        olearn("demo", "--port", "0", "--decisions", "600"),
+        cwd=tmp_path,
+        env=environment(TMPDIR=str(tmp_path), PYTHONUNBUFFERED="1"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    with process:
+        url = next(line for line in process.stdout if "http://" in line)
+        port = int(re.search(r"http://127.0.0.1:(\d+)", url)[1])
+        key = (tmp_path / KEY_FILE).read_text()
+        with socket.create_connection(("127.0.0.1", port)) as held:
+            held.sendall(UNFINISHED.format(port=port, key=key).encode())  # it waits for the rest
+            process.send_signal(how)
+            asyncio.run(eventually(lambda: not listens(port)))
+            process.send_signal(how)
+            process.communicate(timeout=60)
+    assert process.returncode in (-how, 0)  # 0 where this machine was slower than its patience
+    assert not (tmp_path / KEY_FILE).exists()
+
+
+UNFINISHED = (
+    "POST /api/learning/outcomes HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
+    "Authorization: Bearer {key}\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n"
+)
+
+
+def listens(port):
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except ConnectionRefusedError:
+        return False
+    return True

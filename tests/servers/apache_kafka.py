@@ -51,7 +51,7 @@ PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
 listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}
-advertised.listeners=PLAINTEXT://{host}:{port}
+advertised.listeners=PLAINTEXT://{host}:{advertised}
 controller.listener.names=CONTROLLER
 controller.quorum.bootstrap.servers={host}:{controller_port}
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
@@ -84,14 +84,19 @@ JVM = [
 
 
 class ApacheKafka(Server):
-    """One Apache Kafka broker; its topics and groups survive ``restart``, ``stop`` and ``kill``."""
+    """
+    One Apache Kafka broker; its topics and groups survive ``restart``, ``stop`` and ``kill``.
+
+    :param advertised: the port that clients are told to use, where it is a proxy's
+    """
 
     name = "apache-kafka"
 
-    def __init__(self, folder: Path, cache: Path = CACHE) -> None:
+    def __init__(self, folder: Path, cache: Path = CACHE, advertised: int | None = None) -> None:
         super().__init__(folder)
         self._cache = cache
         self.port, self._controller_port = free_ports(2)
+        self._advertised = advertised or self.port
         self._data = folder / "apache-kafka-data"
         self._properties = folder / "apache-kafka.properties"
 
@@ -102,7 +107,8 @@ class ApacheKafka(Server):
         super().start()
 
     def _format(self) -> None:
-        values = {"port": self.port, "controller_port": self._controller_port, "data": self._data}
+        ports = {"port": self.port, "advertised": self._advertised}
+        values = ports | {"controller_port": self._controller_port, "data": self._data}
         self._properties.write_text(PROPERTIES.format(host=HOST, **values))
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         options = ["format", "--standalone", f"--cluster-id={cluster}", "--config"]

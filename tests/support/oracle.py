@@ -1,7 +1,7 @@
 """
 What the sums must be, counted in plain Python.
 
-Written from DESIGN.md alone, with nothing of olearn: a dictionary of cells, each a
+Written from the documentation alone, with nothing of olearn: a dictionary of cells, each a
 dictionary of columns, from the records of a log in their order.
 """
 

@@ -16,6 +16,7 @@ from olearn_core.sources.publisher import Publisher
 from olearn_core.statistics import Statistics
 from olearn_core.storage import schema
 from olearn_core.storage.database import Database
+from tests.support.credentials import KEY_FILE
 
 PATIENCE_SECONDS = 20.0
 
@@ -45,7 +46,8 @@ def settings_for(folder: Path, url: str, **sections: dict[str, Any]) -> Settings
     quick = {"batch_timeout_seconds": 0.01, "checkpoint_interval_seconds": 0.02}
     quick |= {"poll_interval_seconds": 0.05} | sections.pop("learning", {})
     versions = {"storage_path": folder / "models"} | sections.pop("versions", {})
-    return Settings(database={"url": url}, learning=quick, versions=versions, **sections)
+    auth = {"bootstrap_key_file": folder / KEY_FILE} | sections.pop("auth", {})
+    return Settings(database={"url": url}, learning=quick, versions=versions, auth=auth, **sections)
 
 
 async def open_database(url: str, stack: AsyncExitStack) -> Database:

@@ -6,19 +6,21 @@ import asyncio
 import gc
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import select
 
 from olearn_core.config import LearningSettings
-from olearn_core.learning.checkpoint import Checkpointer
-from olearn_core.learning.loading import ShardLoader, apply
-from olearn_core.learning.reading import Reader
-from olearn_core.learning.shard import Shard, ShardState
-from olearn_core.learning.worker import Worker
+from olearn_core.errors import SourceError
+from olearn_core.learning.shards.loading import ShardLoader, apply
+from olearn_core.learning.shards.reading import Reader
+from olearn_core.learning.shards.shard import Shard, ShardState
+from olearn_core.learning.workers.checkpoint import Checkpointer
+from olearn_core.learning.workers.worker import Prepare, Worker
 from olearn_core.plugins import Plugins
-from olearn_core.sources.source import Listener, Partition, Record, Source
+from olearn_core.sources.source import Listener, OutOfRangeError, Partition, Record, Source
 from olearn_core.statistics import Column, Statistics
 from olearn_core.storage.database import Database
 from olearn_core.storage.outcome_log import LoggedRecord
@@ -37,6 +39,9 @@ class WrittenLog(Source):
 
     :ivar gone: offsets that the log does not have (compacted away)
     :ivar lost: offsets whose first delivery goes missing
+    :ivar first: the oldest offset it still has
+    :ivar cluster: what it says its cluster is
+    :ivar silent: whether it does not answer
     """
 
     name = "written"
@@ -46,6 +51,10 @@ class WrittenLog(Source):
         self.gone: set[int] = set()
         self.lost: set[int] = set()
         self.most = 1_000_000
+        self.first = 0
+        self.cluster: str | None = None
+        self.silent = False
+        self.restarts = 0
         self._group = group
         self._timestamp = timestamp
         self._positions: dict[Partition, int] = {}
@@ -54,6 +63,20 @@ class WrittenLog(Source):
     @property
     def group(self) -> str:
         return self._group
+
+    @property
+    def cluster_id(self) -> str | None:
+        return self.cluster
+
+    async def stop(self) -> None:
+        return
+
+    async def restart(self) -> None:
+        self.restarts += 1
+
+    async def probe(self) -> None:
+        if self.silent:
+            raise SourceError("the log does not answer")
 
     def write(self, *records: bytes, partition: Partition = PARTITION) -> None:
         self.partitions.setdefault(partition, []).extend(records)
@@ -64,10 +87,15 @@ class WrittenLog(Source):
     async def fetch(
         self, most: int, timeout_seconds: float
     ) -> Mapping[Partition, Sequence[Record]]:
+        if gone := {p: at for p, at in self._positions.items() if not self._has(p, at)}:
+            raise OutOfRangeError(gone)
         found = {p: self._read(p, min(most, self.most)) for p in self._positions}
         if not any(found.values()):
             await asyncio.sleep(min(timeout_seconds, 0.005))
         return {p: records for p, records in found.items() if records}
+
+    def _has(self, partition: Partition, offset: int) -> bool:
+        return self.first <= offset <= len(self.partitions[partition])
 
     def _read(self, partition: Partition, most: int) -> list[Record]:
         start = self._positions[partition]
@@ -81,10 +109,10 @@ class WrittenLog(Source):
         return [LoggedRecord(o, value, at_ms) for o, value in numbered if o not in missing]
 
     async def first_offset(self, partition: Partition) -> int:
-        return 0
+        return self.first
 
     async def earliest_offset(self, partition: Partition) -> int:
-        return 0
+        return self.first
 
     def resume(self, partition: Partition, offset: int) -> None:
         self.resumed.append((partition, offset))
@@ -113,9 +141,11 @@ class Rig:
         columns: Sequence[Column] | None = None,
         keys: Mapping[int, SigningKey] | None = None,
         require_token: bool = False,
+        prepare: Prepare | None = None,
         **learning: Any,
     ) -> None:
         quick = {"batch_timeout_seconds": 0.005, "checkpoint_interval_seconds": 0.005}
+        quick |= {"retry_seconds": 0.05}
         self.settings = LearningSettings(**quick | learning)
         self.columns = columns or bundled_columns()
         self.source = source
@@ -125,8 +155,9 @@ class Rig:
         names = [column.name for column in self.columns]
         self.loader = ShardLoader(self.store, source, names, self.settings, owner)
         self.checkpointer = Checkpointer(self.store, source.name, self.settings)
+        given = {"prepare": prepare} if prepare else {}
         self.worker = Worker(
-            source, self.loader, self.checkpointer, self._shard, self.settings, clock
+            source, self.loader, self.checkpointer, self._shard, self.settings, clock, **given
         )
         self._stop = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
@@ -160,7 +191,7 @@ class Rig:
                 p in shards
                 and shards[p].next_offset >= (self.source.end_offset(p) or 0)
                 and (not saved or shards[p].tick is None)
-                for p in self.worker._assigned
+                for p in self.worker.partitions
             )
 
         await eventually(done, lambda: f"caught up, {self.worker.problems}")
@@ -205,6 +236,7 @@ async def learning(database: Database, source: Source, **options: Any) -> AsyncI
                 await rig.stop()
 
 
+@cache
 def bundled_columns() -> Sequence[Column]:
     return Plugins.found().models("agent_selection", {}).columns
 
@@ -223,11 +255,11 @@ async def stored(database: Database) -> Statistics:
     return total
 
 
-async def ledger_rows(database: Database) -> list[Any]:
-    """Return the ledger's batches in the order of their shards and offsets."""
+async def ledger_rows(database: Database, *kinds: str) -> list[Any]:
+    """Return the ledger's rows of these kinds (batches) in the order of shards and offsets."""
     query = (
         select(learning_events)
-        .where(learning_events.c.kind == "batch")
+        .where(learning_events.c.kind.in_(kinds or ("batch",)))
         .order_by(learning_events.c.shard_id, learning_events.c.from_offset)
     )
     async with database.read() as connection:
@@ -235,8 +267,8 @@ async def ledger_rows(database: Database) -> list[Any]:
 
 
 async def assert_ledger_chains(database: Database) -> None:
-    """Every offset of every shard was applied by exactly one committed update."""
-    rows = await ledger_rows(database)
+    """Every offset of every shard was applied, or found lost, by exactly one committed update."""
+    rows = await ledger_rows(database, "batch", "data_gap")
     headers = {header.id: header for header in await ShardStore(database).headers()}
     for shard_id, header in headers.items():
         ranges = [(r["from_offset"], r["to_offset"]) for r in rows if r["shard_id"] == shard_id]
