@@ -24,12 +24,12 @@ from aiokafka.structs import ConsumerRecord
 from benchmarks import events
 from benchmarks.usage import resident_bytes
 from olearn_core.config import load_settings
-from olearn_core.decisions.decider import Question
+from olearn_core.decisions.question import Question
 from olearn_core.events import DEFAULT
-from olearn_core.learning.checkpoint import Checkpointer
-from olearn_core.learning.dedup import DedupWindow
-from olearn_core.learning.reading import Reader
-from olearn_core.learning.shard import Shard, ShardState
+from olearn_core.learning.shards.dedup import DedupWindow
+from olearn_core.learning.shards.reading import Reader
+from olearn_core.learning.shards.shard import Shard, ShardState
+from olearn_core.learning.workers.checkpoint import Checkpointer
 from olearn_core.service import RunState, Service
 from olearn_core.sources.source import Partition
 from olearn_core.statistics import Statistics

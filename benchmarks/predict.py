@@ -12,6 +12,7 @@ from typing import Self
 
 from benchmarks.predict_server import PATH
 from benchmarks.usage import ROOT, cores, pinned
+from tests.support.credentials import KEY
 
 CONNECTIONS = 8
 BODY = json.dumps(
@@ -19,6 +20,7 @@ BODY = json.dumps(
 ).encode()
 REQUEST = (
     f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    f"Authorization: Bearer {KEY}\r\n"
     f"Content-Length: {len(BODY)}\r\n\r\n"
 ).encode() + BODY
 

@@ -24,6 +24,7 @@ from benchmarks.in_process import learned, service_at
 from benchmarks.usage import cpu_seconds
 from olearn_core.api.app import create_app
 from olearn_core.schemas import PredictRequest
+from tests.support.credentials import KEY
 
 PATH = "/api/learning/predict/agent-selection"
 EVENTS = 50_000
@@ -64,6 +65,7 @@ async def main(kind: str) -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         service = await service_at(folder, stack)
         learned(service, EVENTS)
+        await service.authenticator.keys.begin(KEY)
         await _serve(create_app(service))
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks import events, predict
+from benchmarks import events, mixed, predict
 from benchmarks.usage import ROOT, cores, measured, pinned
 from tests.servers.tansu import Tansu
 
@@ -40,6 +40,8 @@ FIGURES = (
     ("R1", "full worker's events per CPU second ÷ bare loop's", ">= 0.50"),
     ("R1b", "full worker's events per second", ">= 100,000"),
     ("R5", "CPU of a prediction ÷ empty endpoint's", "<= 1.7"),
+    ("R6_one", "p99 of 500 predictions/s, learning 50,000/s, one node, ms", "< 5"),
+    ("R6_two", "the same, a learner and a node that answers, ms", "< 5"),
     ("batch_fold_ms", "a batch of 10, all before the commit, ms", "< 5"),
     ("batch_commit_ms", "a batch of 10 with the commit, ms", ""),
     ("save_ms", "a save of all versions, ms", "< 100"),
@@ -67,7 +69,10 @@ def learning_rounds(folder: Path) -> list[Round]:
 
 
 def figures(
-    learning: Sequence[Round], predicting: Sequence[Round], alone: Mapping[str, Any]
+    learning: Sequence[Round],
+    predicting: Sequence[Round],
+    alone: Mapping[str, Any],
+    both: Round,
 ) -> dict[str, float]:
     """Return the medians, and the ratios between them."""
     bare_us, full_us = (
@@ -82,6 +87,8 @@ def figures(
         "R1": bare_us / full_us,
         "R1b": median(one["events"] / one["wall_seconds"] for one in full),
         "R5": predict_us / empty_us,
+        "R6_one": both["one"]["p99_ms"],
+        "R6_two": both["two"]["p99_ms"],
         "bare_us": bare_us,
         "full_us": full_us,
         "empty_us": empty_us,
@@ -128,14 +135,20 @@ def main() -> None:
         learning = learning_rounds(Path(folder))
     predicting = predict.measure(PREDICT_ROUNDS, REQUESTS)
     alone = measured("in_process")
-    found = figures(learning, predicting, alone)
+    both = mixed.measure()
+    found = figures(learning, predicting, alone, both)
     results = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": facts,
         "seconds": round(time.monotonic() - started),
         "medians": found,
         "goals": {name: goal for name, _, goal in FIGURES if goal},
-        "rounds": {"learning": learning, "predicting": predicting, "in_process": alone["raw"]},
+        "rounds": {
+            "learning": learning,
+            "predicting": predicting,
+            "in_process": alone["raw"],
+            "mixed": both,
+        },
     }
     RESULTS.write_text(json.dumps(results, indent=1) + "\n")
     print(table(found))
