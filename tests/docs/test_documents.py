@@ -16,14 +16,18 @@ import pytest
 
 from olearn_core import hookspecs
 from olearn_core.api.operations import OPERATIONS
+from olearn_core.api.problem_types import PROBLEM_TYPES, ProblemType
 from olearn_core.config import OLDER_NAMES
 from olearn_core.models import Query
 from olearn_core.models.sums import Sums
 from olearn_core.plugins import Plugins
 from tests.cli.serving import Serving, environment
+from tests.support.credentials import KEY
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = ["README.md", "docs/QUICKSTART.md", "docs/ONLINE_LEARNING.md"]
+FIRST = ["README.md", "docs/QUICKSTART.md"]  # they give the service its first outcomes
+OTHERS = sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))
+DOCUMENTS = list(dict.fromkeys([*FIRST, *OTHERS]))
 ALL_DOCUMENTS = [*DOCUMENTS, "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"]
 GUIDE = (ROOT / "docs/ONLINE_LEARNING.md").read_text()
 PRELUDE = 'set -euo pipefail; curl() { command curl --fail-with-body "$@"; }\n'
@@ -47,7 +51,7 @@ def run(command: list[str], service: Serving, **more: str) -> None:
     result = subprocess.run(
         command,
         cwd=service.folder,
-        env=environment(PATH=path, OLEARN_URL=service.url, **more),
+        env=environment(PATH=path, OLEARN_URL=service.url, OLEARN_API_KEY=KEY, **more),
         capture_output=True,
         text=True,
         timeout=60,
@@ -62,6 +66,14 @@ def test_shell_commands_of_the_documents_succeed(document: str, service: Serving
         lines = [line for line in block.splitlines() if not line.startswith(ELSEWHERE)]
         script = PRELUDE + "\n".join(lines).replace("http://127.0.0.1:8000", service.url)
         run(["bash", "-c", script], service)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_curl_is_among_the_commands_that_are_run(document: str) -> None:
+    run_here = "".join(blocks(document, "bash"))
+    for line in (ROOT / document).read_text().splitlines():
+        if re.match(r"\s*(\$ )?curl ", line):
+            assert line in run_here, line
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
@@ -97,6 +109,11 @@ def test_every_hook_is_documented_with_its_signature() -> None:
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda o: f"{o.method} {o.path}")
 def test_every_route_is_documented(operation: object) -> None:
     assert f"`{operation.method} {operation.path}`" in GUIDE  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("kind", PROBLEM_TYPES.values(), ids=lambda kind: kind.slug)
+def test_every_kind_of_problem_is_documented(kind: ProblemType) -> None:
+    assert f"| {kind.status} {kind.title} | {kind.means} | {kind.remedy} |" in GUIDE
 
 
 def test_every_column_is_documented() -> None:
