@@ -3,8 +3,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PORT ?= 8000
+PARALLEL ?= --numprocesses 2 --dist worksteal
 
-.PHONY: help install demo test check format lint types imports docs bench-quick clean
+.PHONY: help install demo test check format lint types imports docs pictures bench bench-quick prove prove-quick clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -15,11 +16,11 @@ demo: .venv/.installed  ## Watch a service learn (Ctrl-C ends it)
 	$(BIN)/olearn demo --port $(PORT)
 
 test: .venv/.tested  ## Run every test against a real broker and a real database
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
 
 check: .venv/.developed format lint types imports  ## What must pass before a commit
 	rm -f .coverage .coverage.*
-	$(BIN)/python -m coverage run -m pytest
+	$(BIN)/python -m coverage run -m pytest $(PARALLEL)
 	$(BIN)/python -m coverage combine -q
 	$(BIN)/python -m coverage report
 
@@ -38,8 +39,19 @@ imports: .venv/.developed  ## Do imports go down the floors only?
 docs: .venv/.tested  ## Run every command of the documentation
 	$(BIN)/python -m pytest tests/docs
 
-bench-quick: .venv/.tested  ## Measure speed in under two minutes
+pictures: .venv/.developed  ## Draw the dashboard's pictures of the documentation
+	$(BIN)/python -m tests.tui.pictures
+
+bench: bench-quick  ## The same as bench-quick
+
+bench-quick: .venv/.tested  ## Measure speed in about two minutes
 	$(BIN)/python -m benchmarks.quick
+
+prove: .venv/.tested  ## Prove every promise at full size and write the report (takes hours)
+	$(BIN)/python -m tests.proof
+
+prove-quick: .venv/.tested  ## The same at the size of every run, report in .cache
+	$(BIN)/python -m tests.proof --quick --out .cache/reliability-report.md
 
 clean:  ## Remove what was installed and built
 	rm -rf .venv .cache dist build .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis
