@@ -4,6 +4,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 PORT ?= 8000
 PARALLEL ?= --numprocesses 2 --dist worksteal
+TOGETHER := $(PARALLEL) -m 'not alone and not apache and not terminal'
+ALONE := -m 'alone and not apache and not terminal'
 
 .PHONY: help install demo test check format lint types imports docs pictures bench bench-quick prove prove-quick clean
 
@@ -16,11 +18,13 @@ demo: .venv/.installed  ## Watch a service learn (Ctrl-C ends it)
 	$(BIN)/olearn demo --port $(PORT)
 
 test: .venv/.tested  ## Run every test against a real broker and a real database
-	$(BIN)/python -m pytest $(PARALLEL)
+	$(BIN)/python -m pytest $(TOGETHER)
+	$(BIN)/python -m pytest $(ALONE)
 
 check: .venv/.developed format lint types imports  ## What must pass before a commit
 	rm -f .coverage .coverage.*
-	$(BIN)/python -m coverage run -m pytest $(PARALLEL)
+	$(BIN)/python -m coverage run -m pytest $(TOGETHER)
+	$(BIN)/python -m coverage run -m pytest $(ALONE)
 	$(BIN)/python -m coverage combine -q
 	$(BIN)/python -m coverage report
 

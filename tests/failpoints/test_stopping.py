@@ -28,6 +28,7 @@ ON_APACHE = os.environ.get("OLEARN_TEST_KAFKA") == "apache"
 SESSION_SECONDS, HAND_OVER_SECONDS = (3.0, 2.0) if ON_APACHE else (6.0, 10.0)
 
 pytestmark = [
+    pytest.mark.alone,
     pytest.mark.kafka,
     pytest.mark.postgres,
     pytest.mark.promise("P10"),

@@ -36,6 +36,11 @@ class Kind(StrEnum):
         """Whether it strikes one worker rather than what all of them stand on."""
         return self in WORKER
 
+    @property
+    def strikes_broker(self) -> bool:
+        """Whether it strikes the broker or the way to it."""
+        return self in BROKER or self in DURABLE_BROKER
+
 
 @dataclass(frozen=True)
 class Fault:

@@ -153,6 +153,16 @@ class Worker:
         return not waiting
 
 
+def last_words(folder: Path, lines: int = 12) -> list[str]:
+    """Return the ends of what the newest processes logged, for whoever must find out why."""
+    newest = {log.name.rpartition("-")[0]: log for log in sorted(folder.glob("*-[0-9]*.log"))}
+    return [
+        line
+        for log in newest.values()
+        for line in (f"--- {log.name}", *log.read_text(errors="replace").splitlines()[-lines:])
+    ]
+
+
 def _environment() -> dict[str, str]:
     """Leave out what would configure or measure the process besides its file."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("OLEARN_", "COVERAGE_"))}

@@ -40,6 +40,7 @@ class Result:
     What happened in a run.
 
     :param violations: empty where every promise was kept
+    :param missed: faults that found nothing to strike
     :param refused: saves that were refused: somebody else owned the shard by then
     :param refused_after_freeze: those of workers that had just been frozen
     :param ended_alone: processes that ended without being told, with their exit codes
@@ -48,6 +49,7 @@ class Result:
     parameters: Parameters
     violations: list[str] = field(default_factory=list)
     faults: Counter[Kind] = field(default_factory=Counter)
+    missed: list[Kind] = field(default_factory=list)
     records: int = 0
     unique: int = 0
     duplicates: int = 0
@@ -80,6 +82,7 @@ class Result:
             f"caught up {self.catch_up_seconds:.1f} s after the last fault",
             f"from SIGTERM to the end of a worker: at most {stop_seconds:.1f} s",
             *(f"ended alone: {what}" for what in self.ended_alone),
+            *(f"found nothing to strike: {kind}" for kind in self.missed),
             *(f"VIOLATION: {what}" for what in self.violations),
         ]
 
@@ -131,7 +134,7 @@ async def _struck(
         await nemesis.run(plan(stage.parameters))
         stop.set()
     result.chaos_seconds = time.monotonic() - began
-    result.faults = nemesis.struck
+    result.faults, result.missed = nemesis.struck, nemesis.missed
     result.stop_seconds = nemesis.stop_seconds
     result.violations += nemesis.violations
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.nemesis.fleet import last_words
 from tests.nemesis.outages import Outage, Patient, patient
 from tests.nemesis.parameters import Parameters
 
@@ -25,18 +26,22 @@ Record = Callable[[str, object], None]
 Ways = dict[str, tuple[Callable[[], None], Callable[[], None]]]
 
 pytestmark = [
-    pytest.mark.nemesis,
+    pytest.mark.alone,
     pytest.mark.postgres,
     pytest.mark.timeout(1_800 if PROOF else 300),
 ]
 
 
 async def _borne(service: Patient, ways: Ways) -> list[Outage]:
-    return [
-        await service.bears(kind, begin, end, seconds)
-        for seconds in SECONDS
-        for kind, (begin, end) in ways.items()
-    ]
+    try:
+        return [
+            await service.bears(kind, begin, end, seconds)
+            for seconds in SECONDS
+            for kind, (begin, end) in ways.items()
+        ]
+    except BaseException:
+        print(*last_words(service.stage.folder), sep="\n")
+        raise
 
 
 def _said_and_forgotten(outages: list[Outage], record_proof: Record) -> None:

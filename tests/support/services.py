@@ -18,7 +18,7 @@ from olearn_core.storage import schema
 from olearn_core.storage.database import Database
 from tests.support.credentials import KEY_FILE
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 
 
 async def eventually(

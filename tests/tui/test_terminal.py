@@ -129,7 +129,8 @@ async def terminal(folder: Path, size: tuple[int, int], command: str) -> AsyncIt
     """Run a command in a terminal of this size; its exit code goes to `folder`/code."""
     tmux = Tmux(folder / "tmux")
     width, height = map(str, size)
-    kind = "LANG=C.UTF-8 TERM=xterm-256color COLORTERM=truecolor"
+    # Sizes in the environment, as of whoever runs the tests, would count more than the terminal's.
+    kind = "env -u COLUMNS -u LINES LANG=C.UTF-8 TERM=xterm-256color COLORTERM=truecolor"
     line = f"cd {ROOT} && {kind} {command}; echo $? > {folder}/code"
     await tmux("-f", "/dev/null", "new-session", "-d", "-x", width, "-y", height, line)
     try:
@@ -177,6 +178,19 @@ def colours(painted: str) -> set[str]:
     """Return the escapes among what is painted that set a colour, but for the terminal's own."""
     codes = [code for found in STYLES.findall(painted) for code in found.split(";")]
     return {code for code in codes if COLOUR.fullmatch(code)}
+
+
+@pytest.mark.terminal
+async def test_a_terminal_that_shrinks_and_grows_is_followed(
+    tmp_path: Path, fake: FakeService
+) -> None:
+    command = f"{sys.executable} -m olearn_core dashboard --url {fake.url}"
+    async with terminal(tmp_path, (120, 40), command) as tmux:
+        await tmux.shows("success rate by agent")
+        await tmux("resize-window", "-x", "50", "-y", "12")
+        await tmux.shows("The terminal is too small: 50 by 12.")
+        await tmux("resize-window", "-x", "200", "-y", "50")
+        await tmux.shows("success rate by agent")
 
 
 @pytest.mark.terminal
