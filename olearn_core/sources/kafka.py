@@ -19,13 +19,16 @@ from olearn_core.config import KafkaSettings
 from olearn_core.errors import SourceError
 from olearn_core.sources.assignor import TopicByTopicAssignor
 from olearn_core.sources.source import Listener, OutOfRangeError, Partition, Record, Source
+from olearn_core.times import loop_seconds
 
 logger = logging.getLogger(__name__)
 
 FETCH_BYTES = 16 << 20
+FORMING_SECONDS = 1.0  # a fetch waits that much longer, at most, where the group forms anew
 HEARTBEAT_MS = 300  # a rebalance is learned of with a heartbeat: hand-over waits for it
 PROBE_SECONDS = 2.0
-REQUEST_TIMEOUT_MS = 15_000
+REBALANCE_TIMEOUT_MS = 12_000  # longer than it takes to save and let go
+REQUEST_TIMEOUT_MS = 15_000  # longer than that, for so long a join may go unanswered
 RETRY_BACKOFF_MS = 400  # a broker that is away is asked a few times a second, not in a spin
 STOP_SECONDS = 3.0
 PARTITION_FETCH_BYTES = 1 << 20
@@ -65,6 +68,7 @@ class KafkaSource(Source):
         self.decisions_topic = settings.decisions_topic or None
         self._consumer: AIOKafkaConsumer | None = None
         self._listener: Listener | None = None
+        self._rebalance: _Rebalance | None = None
         self._cluster_id: str | None = None
 
     @property
@@ -108,7 +112,7 @@ class KafkaSource(Source):
             auto_offset_reset="none",
             session_timeout_ms=settings.session_timeout_ms,
             heartbeat_interval_ms=HEARTBEAT_MS,
-            rebalance_timeout_ms=60_000,
+            rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
             request_timeout_ms=REQUEST_TIMEOUT_MS,
             retry_backoff_ms=RETRY_BACKOFF_MS,
             metadata_max_age_ms=30_000,
@@ -122,7 +126,8 @@ class KafkaSource(Source):
         topics = [settings.outcome_topic]
         if self.decisions_topic is not None:
             topics.append(self.decisions_topic)
-        consumer.subscribe(topics, listener=_Rebalance(consumer, listener))
+        self._rebalance = _Rebalance(consumer, listener)
+        consumer.subscribe(topics, listener=self._rebalance)
         return consumer
 
     async def stop(self) -> None:
@@ -153,11 +158,14 @@ class KafkaSource(Source):
     async def fetch(
         self, most: int, timeout_seconds: float
     ) -> Mapping[Partition, Sequence[Record]]:
-        """Return what the broker has sent meanwhile."""
+        """Return what the broker has sent meanwhile; nothing while the group forms anew."""
         try:
-            records = await self._client.getmany(
-                timeout_ms=round(timeout_seconds * 1_000), max_records=most
-            )
+            async with asyncio.timeout(timeout_seconds + FORMING_SECONDS):
+                records = await self._client.getmany(
+                    timeout_ms=round(timeout_seconds * 1_000), max_records=most
+                )
+        except TimeoutError:
+            return {}  # aiokafka waits for the group, however long that takes
         except OffsetOutOfRangeError as error:
             raise OutOfRangeError({_ours(tp): at for tp, at in error.args[0].items()}) from error
         except Exception as error:  # codecs and aiokafka's own checks raise what they like
@@ -173,6 +181,10 @@ class KafkaSource(Source):
     async def earliest_offset(self, partition: Partition) -> int:
         """Return the log's first offset."""
         return await _asked(self._client.beginning_offsets, partition)
+
+    def forming_seconds(self) -> float:
+        """Return since when the group has been sharing out its partitions anew."""
+        return 0.0 if self._rebalance is None else self._rebalance.seconds()
 
     def resume(self, partition: Partition, offset: int) -> None:
         """Seek, then resume; a partition that has gone away meanwhile is somebody else's."""
@@ -213,9 +225,15 @@ class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]
     def __init__(self, consumer: AIOKafkaConsumer, listener: Listener) -> None:
         self._consumer = consumer
         self._listener = listener
+        self._since: float | None = loop_seconds()
+
+    def seconds(self) -> float:
+        """Return for how long it has been going on, 0.0 where it is over."""
+        return 0.0 if self._since is None else loop_seconds() - self._since
 
     def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """Pause, park at 0 (else a partition without a committed offset is an error), tell."""
+        self._since = None
         self._consumer.pause(*assigned)
         for partition in assigned:
             self._consumer.seek(partition, 0)
@@ -223,6 +241,7 @@ class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         """Let the owner save."""
+        self._since = loop_seconds()
         await self._listener.revoked([_ours(partition) for partition in revoked])
 
 

@@ -126,6 +126,10 @@ class Source(ABC):
         :raises SourceError: where reading failed otherwise
         """
 
+    def forming_seconds(self) -> float:
+        """Return for how long partitions are being shared out anew, 0.0 where they are not."""
+        return 0.0
+
     @abstractmethod
     async def first_offset(self, partition: Partition) -> int:
         """

@@ -32,6 +32,20 @@ class StuckLog(WrittenLog):
         self.listener.assigned(list(self.partitions))
 
 
+class EndlesslyFormingLog(WrittenLog):
+    """A log whose group gives nobody a partition until somebody joins anew."""
+
+    forms_for_seconds = 0.0
+
+    def forming_seconds(self) -> float:
+        return self.forms_for_seconds
+
+    async def restart(self) -> None:
+        await super().restart()
+        self.forms_for_seconds = 0.0
+        self.listener.assigned(list(self.partitions))
+
+
 def test_who_gets_on_is_not_stuck() -> None:
     now = [0.0]
     stalls = Stalls(60, lambda: now[0])
@@ -78,6 +92,21 @@ async def test_a_client_that_delivers_nothing_is_joined_anew_once(
         with pytest.raises(StalledError, match="outcomes/0: there are records"):
             await rig.task
     assert log.restarts == 1
+
+
+async def test_a_group_that_never_shares_out_its_partitions_is_joined_anew(
+    database: Database,
+) -> None:
+    log = EndlesslyFormingLog()
+    log.write(*stream(1, 50, NOW))
+    rig = Rig(database, log, stall_seconds=1)
+    await rig.start(None)
+    log.listener = rig.worker
+    await rig.worker.revoked([PARTITION])
+    log.forms_for_seconds = 2.0
+    await eventually(lambda: log.restarts == 1, "it joins anew")
+    await rig.caught_up()
+    await rig.stop()
 
 
 async def test_nobody_is_blamed_while_the_log_does_not_answer(database: Database) -> None:

@@ -84,6 +84,22 @@ async def test_offsets_are_mirrored_for_lag_tools(kafka: Kafka) -> None:
     await reading.source.mirror({elsewhere: 1})  # is no harm
 
 
+async def test_a_fetch_comes_back_while_the_group_waits_for_somebody(kafka: Kafka) -> None:
+    """Who learns has to notice meanwhile that it shall stop."""
+    slow, may_let_go = await kafka.joined(), asyncio.Event()
+    await slow.owns_all(2)
+    slow.owner.revoked = lambda _: may_let_go.wait()
+    other = await kafka.joined()
+    await eventually(lambda: slow.source.forming_seconds() > 0, "the group forms anew")
+    for source in (slow.source, other.source):
+        async with asyncio.timeout(10):
+            assert await source.fetch(10, 0.1) == {}
+        assert source.forming_seconds() > 0
+    may_let_go.set()
+    await eventually(lambda: other.owner.owned, "it is over")
+    assert other.source.forming_seconds() == 0
+
+
 async def test_it_stops_where_a_fetch_waits_to_be_tried_again(
     kafka: Kafka, monkeypatch: pytest.MonkeyPatch
 ) -> None:

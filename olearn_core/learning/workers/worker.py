@@ -328,6 +328,9 @@ class Worker:
             self._stalls.forget()  # nothing can move
         elif stuck := self._stalls.observe(self._should_move()):
             await self._mend(stuck)
+        if (seconds := self._source.forming_seconds()) > self._settings.stall_seconds:
+            logger.error("given no partitions for %.0f s, joining anew", seconds)
+            await self._leave()
 
     def _should_move(self) -> Mapping[Partition, int]:
         """Return where partitions stand that have something to learn and nothing in the way."""
@@ -349,8 +352,7 @@ class Worker:
         names = ", ".join(map(str, unread))
         if is_new and unread:
             logger.error("%s: stuck for %.0f s, joining anew", names, self._settings.stall_seconds)
-            await self.revoked(list(self.shards))
-            self._has_left = True
+            await self._leave()
         elif is_new:
             for shard in [self.shards[p] for p in stuck if p in self.shards]:
                 self._batcher.drop(shard.partition)
@@ -361,6 +363,10 @@ class Worker:
     async def _is_read(self, partition: Partition) -> bool:
         position, end = await self._source.position(partition), self._source.end_offset(partition)
         return position is not None and end is not None and position >= end
+
+    async def _leave(self) -> None:
+        await self.revoked(list(self.shards))
+        self._has_left = True
 
     async def _join_again(self) -> None:
         """Join until it works: without that, nobody would ever ask again."""
