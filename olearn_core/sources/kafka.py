@@ -97,14 +97,15 @@ class KafkaSource(Source):
         servers = self._settings.bootstrap_servers
         try:
             self._cluster_id = await _cluster_id(self._settings)
-            self._consumer = self._subscribed(listener)
+            self._consumer = self._made()
             await self._consumer.start()
+            self._subscribe(self._consumer, listener)
         except (KafkaError, OSError, ValueError) as error:
             raise SourceError(f"cannot reach Kafka at {servers}: {error}") from error
 
-    def _subscribed(self, listener: Listener) -> AIOKafkaConsumer:
+    def _made(self) -> AIOKafkaConsumer:
         settings = self._settings
-        consumer = AIOKafkaConsumer(
+        return AIOKafkaConsumer(
             bootstrap_servers=settings.bootstrap_servers,
             group_id=settings.group,
             client_id="olearn",
@@ -123,12 +124,14 @@ class KafkaSource(Source):
             partition_assignment_strategy=(TopicByTopicAssignor,),
             **security(settings),
         )
-        topics = [settings.outcome_topic]
+
+    def _subscribe(self, consumer: AIOKafkaConsumer, listener: Listener) -> None:
+        """Ask for partitions, last of all: aiokafka would begin by waiting for them."""
+        topics = [self._settings.outcome_topic]
         if self.decisions_topic is not None:
             topics.append(self.decisions_topic)
         self._rebalance = _Rebalance(consumer, listener)
         consumer.subscribe(topics, listener=self._rebalance)
-        return consumer
 
     async def stop(self) -> None:
         """Leave the group; a broker that is away is not waited for."""

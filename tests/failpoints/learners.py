@@ -21,10 +21,10 @@ from olearn_core.storage.tables import dead_letters
 from tests.failpoints.story import poison, repeats
 from tests.support import oracle
 from tests.support.credentials import HEADERS
-from tests.support.services import cells_of, eventually
+from tests.support.services import GROUP_SECONDS, cells_of, eventually
 from tests.support.workers import assert_ledger_chains, stored
 
-START_SECONDS = 60.0
+START_SECONDS = GROUP_SECONDS
 
 
 class Learner:
@@ -131,7 +131,7 @@ async def saved(database: Database, count: int) -> None:
         headers = await ShardStore(database).headers()
         return sum(header.next_offset or 0 for header in headers) >= count
 
-    await eventually(all_of_them, f"{count} records are saved", 60.0)
+    await eventually(all_of_them, f"{count} records are saved", GROUP_SECONDS)
 
 
 async def assert_learned_once(database: Database, records: list[bytes], now: float) -> None:

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
-PATIENCE_SECONDS = 70.0
+PATIENCE_SECONDS = 160.0
 
 
 class Ended(NamedTuple):

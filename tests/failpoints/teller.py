@@ -38,7 +38,7 @@ from tests.failpoints.story import COLUMNS, PARTITIONS, Session, Story, empty_lo
 from tests.support.workers import Rig, WrittenLog
 
 DONE, NOT_REACHED, REFUSED = 0, 4, 5
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 150
 
 FAILURES: dict[str, Fail] = {
     "": lambda _: None,

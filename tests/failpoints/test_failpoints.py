@@ -24,7 +24,7 @@ LANES = 2
 CRITICAL = ("before UPDATE shards", "during COMMIT of UPDATE shards")
 SAMPLE = 1 if PROOF else 4
 
-pytestmark = [pytest.mark.promise("P2"), pytest.mark.timeout(7_200 if PROOF else 300)]
+pytestmark = [pytest.mark.promise("P2"), pytest.mark.timeout(7_200 if PROOF else 900)]
 
 KINDS = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
 

@@ -19,7 +19,7 @@ from tests.failpoints.fleet import Fleet
 from tests.failpoints.learners import assert_learned_once, saved
 from tests.failpoints.story import COLUMNS
 from tests.support.events import stream
-from tests.support.services import eventually, open_database
+from tests.support.services import GROUP_SECONDS, eventually, open_database
 from tests.support.workers import Rig
 
 PROOF = bool(os.environ.get("OLEARN_PROOF"))
@@ -31,7 +31,7 @@ pytestmark = [
     pytest.mark.kafka,
     pytest.mark.postgres,
     pytest.mark.promise("P4"),
-    pytest.mark.timeout(7_200 if PROOF else 300),
+    pytest.mark.timeout(7_200 if PROOF else 900),
 ]
 
 
@@ -153,7 +153,7 @@ class Storm:
             owned = sum(len(member.rig.worker.shards) for member in self.members)
             return self.rebalances > rebalances and owned == PARTITIONS
 
-        await eventually(settled, "the group is settled", 60.0)
+        await eventually(settled, "the group is settled", GROUP_SECONDS)
 
 
 async def test_in_a_storm_of_rebalances_every_owner_begins_where_the_last_one_ended(

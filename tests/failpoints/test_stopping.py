@@ -18,7 +18,7 @@ from tests.failpoints.fleet import Fleet
 from tests.failpoints.learners import Learner, Learners, assert_learned_once
 from tests.failpoints.story import taught
 from tests.support.events import stream
-from tests.support.services import eventually, open_database
+from tests.support.services import GROUP_SECONDS, eventually, open_database
 
 PROOF = bool(os.environ.get("OLEARN_PROOF"))
 STOPS = 200 if PROOF else 3
@@ -32,7 +32,7 @@ pytestmark = [
     pytest.mark.kafka,
     pytest.mark.postgres,
     pytest.mark.promise("P10"),
-    pytest.mark.timeout(7_200 if PROOF else 300),
+    pytest.mark.timeout(7_200 if PROOF else 900),
 ]
 
 
@@ -69,7 +69,7 @@ async def test_a_learner_that_is_told_to_stop_hands_over_all_it_has_learned(
         async with fleet.working():
             stops = [await _stopped(database, learners) for _ in range(STOPS)]
         (last,) = learners.alive
-        await eventually(lambda: _knows(last, taught(fleet.sent)), "all is learned", 60.0)
+        await eventually(lambda: _knows(last, taught(fleet.sent)), "all is learned", GROUP_SECONDS)
         assert await learners.end(last, signal.SIGTERM) == 0
         await assert_learned_once(database, fleet.sent, now)
     print(*stops, sep="\n")
@@ -81,7 +81,7 @@ async def _stopped(database: Database, learners: Learners) -> Stop:
     """Let an heir join, end the older learner, and see how soon the heir has everything."""
     (older,) = learners.alive
     heir = await learners.join()
-    await eventually(lambda: _owned(database, heir), "both have partitions", 60.0)
+    await eventually(lambda: _owned(database, heir), "both have partitions", GROUP_SECONDS)
     before = await older.samples()
     await eventually(lambda: _knows(older, before + 50), "it is in the middle of learning")
     shown = await older.samples()
@@ -95,7 +95,7 @@ async def _stopped(database: Database, learners: Learners) -> Stop:
     async def handed_over() -> bool:
         return await _owned(database, heir) == PARTITIONS
 
-    await eventually(handed_over, "the heir has all partitions", 60.0)
+    await eventually(handed_over, "the heir has all partitions", GROUP_SECONDS)
     return Stop(exit_seconds, time.monotonic() - started)
 
 

@@ -17,7 +17,7 @@ from olearn_core.storage.shards import ShardStore
 from tests.failpoints.fleet import Fleet
 from tests.failpoints.learners import Learner, Learners, assert_learned_once, saved
 from tests.support.events import stream
-from tests.support.services import eventually, open_database
+from tests.support.services import GROUP_SECONDS, eventually, open_database
 
 PROOF = bool(os.environ.get("OLEARN_PROOF"))
 PAUSES = 24 if PROOF else 2
@@ -27,7 +27,7 @@ pytestmark = [
     pytest.mark.kafka,
     pytest.mark.postgres,
     pytest.mark.promise("P3"),
-    pytest.mark.timeout(3_600 if PROOF else 300),
+    pytest.mark.timeout(3_600 if PROOF else 900),
 ]
 
 
@@ -75,7 +75,7 @@ async def _sleep_and_wake(database: Database, sleeper: Learner) -> None:
         headers = await store.headers()
         return {h.id: h.next_offset for h in headers if sleeper.owns(h)}
 
-    await eventually(owned, "it has partitions", 60.0)
+    await eventually(owned, "it has partitions", GROUP_SECONDS)
     sleeper.send(signal.SIGSTOP)
     lost = await owned()
 
@@ -87,6 +87,6 @@ async def _sleep_and_wake(database: Database, sleeper: Learner) -> None:
             if h.id in lost
         )
 
-    await eventually(moved_on, "somebody else goes on with them", 60.0)
+    await eventually(moved_on, "somebody else goes on with them", GROUP_SECONDS)
     sleeper.send(signal.SIGCONT)
-    await eventually(owned, "it has partitions again", 60.0)
+    await eventually(owned, "it has partitions again", GROUP_SECONDS)

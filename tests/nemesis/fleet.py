@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.credentials import lay_key
-from tests.support.services import eventually
+from tests.support.services import GROUP_SECONDS, eventually
 
 Settings = dict[str, dict[str, Any]]
 
@@ -136,7 +136,7 @@ class Worker:
         await eventually(lambda: self.life is not after, f"{self.name} starts again", STOP_SECONDS)
         return self.life
 
-    async def answers(self, seconds: float = 60.0) -> str:
+    async def answers(self, seconds: float = GROUP_SECONDS) -> str:
         """Wait until it says where it answers."""
         return str(await eventually(lambda: self.life.url, f"{self.name} answers", seconds))
 

@@ -28,7 +28,7 @@ Ways = dict[str, tuple[Callable[[], None], Callable[[], None]]]
 pytestmark = [
     pytest.mark.alone,
     pytest.mark.postgres,
-    pytest.mark.timeout(1_800 if PROOF else 300),
+    pytest.mark.timeout(1_800 if PROOF else 900),
 ]
 
 

@@ -24,7 +24,7 @@ from olearn_core.storage.tables import dead_letters
 from tests.support import oracle
 from tests.support.credentials import HEADERS
 from tests.support.events import stream
-from tests.support.services import cells_of, eventually
+from tests.support.services import GROUP_SECONDS, cells_of, eventually
 from tests.support.workers import assert_ledger_chains, column_names, stored
 
 RECORDS = 4_000
@@ -112,7 +112,7 @@ async def test_kill_9_restart_and_a_second_worker_change_nothing(
         async def some() -> bool:
             return 500 < await _committed(database) < RECORDS
 
-        await eventually(some, "it is in the middle of the stream", 60)
+        await eventually(some, "it is in the middle of the stream", GROUP_SECONDS)
         await killed.end(signal.SIGKILL)
         first, second = await Learner.start(settings), await Learner.start(settings)
         stack.push_async_callback(first.end, signal.SIGKILL)
@@ -123,7 +123,7 @@ async def test_kill_9_restart_and_a_second_worker_change_nothing(
         async def all_of_them() -> bool:
             return await _committed(database) == RECORDS
 
-        await eventually(all_of_them, "all is learned", 60)
+        await eventually(all_of_them, "all is learned", GROUP_SECONDS)
         expected = oracle.expected(records, now)
         cells = cells_of(await stored(database))
         assert oracle.totals(cells) == oracle.totals(expected)
