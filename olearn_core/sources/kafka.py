@@ -142,6 +142,7 @@ class KafkaSource(Source):
                 await _stop(self._consumer)
         except (KafkaError, TimeoutError) as error:
             logger.warning("left Kafka without a word: %r", error)
+            await _hang_up(self._consumer)
 
     async def restart(self) -> None:
         """Leave and join again with a new consumer."""
@@ -256,7 +257,12 @@ async def _stop(consumer: AIOKafkaConsumer) -> None:
         task = asyncio.current_task()
         if task is None or task.cancelling():
             raise
-        await consumer._client.close()  # noqa: SLF001 - it was left open
+        await _hang_up(consumer)
+
+
+async def _hang_up(consumer: AIOKafkaConsumer) -> None:
+    """Close the connections of a consumer whose own stopping ended half-way."""
+    await consumer._client.close()  # noqa: SLF001 - there is no other way
 
 
 async def _cluster_id(settings: KafkaSettings) -> str | None:

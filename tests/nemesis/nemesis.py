@@ -19,12 +19,12 @@ from tests.nemesis.fleet import STOP_SECONDS, Life, Worker
 from tests.nemesis.stage import Stage
 from tests.servers import Server
 from tests.servers.proxy import IsRequest, Proxy, any_request, written_commit
-from tests.support.services import eventually
+from tests.support.services import GROUP_SECONDS, eventually
 
 LONGEST_DELAY_SECONDS = 0.2
 MOST_TORN_BYTES = 20_000
 WAKE_SECONDS = 1.5
-ANSWER_SECONDS = 60.0  # where all are frozen in turn, nobody asks for a while
+ANSWER_SECONDS = GROUP_SECONDS  # where the group hangs, nobody asks for a while
 
 Tell = Callable[[str], None]
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from tests.support.services import GROUP_SECONDS
+
 
 @dataclass(frozen=True)
 class Parameters:
@@ -30,7 +32,7 @@ class Parameters:
     events_per_second: int = 3_000
     round_size: int = 16
     pause_seconds: float = 0.4
-    calm_seconds: float = 25.0
+    calm_seconds: float = GROUP_SECONDS
     duplicate_share: float = 0.025
     poison_share: float = 0.005
     catch_up_seconds: float = 120.0

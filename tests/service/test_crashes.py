@@ -105,6 +105,7 @@ async def test_kill_9_restart_and_a_second_worker_change_nothing(
         "learning": {"base_interval_seconds": 0.5},
     }
     killed = await Learner.start(settings)
+    await killed.url()
     producing = asyncio.create_task(_produce(KafkaSettings(**kafka), records))
     async with AsyncExitStack() as stack:
         stack.push_async_callback(killed.end, signal.SIGKILL)

@@ -67,12 +67,11 @@ class SimulatedConsumer(Client):
 
     def subscribe(self, topics: Sequence[str], listener: Any = None) -> None:
         self._listener = listener
+        self.broker.hear(self._wake.set)
+        self._tasks = [started(self._coordinate()), started(self._fetch_forever())]
 
     async def start(self) -> None:
         await self.ask(lambda: None)
-        self.broker.hear(self._wake.set)
-        self._tasks = [started(self._coordinate()), started(self._fetch_forever())]
-        await self._settled.wait()
 
     async def stop(self) -> None:
         if self._is_closed:

@@ -15,7 +15,8 @@ class Assignments:
 
     :param clock: seconds that never jump
     :ivar mine: all of them
-    :ivar loaded: set while nothing but parked partitions waits for being loaded
+    :ivar loaded: set while nothing but parked partitions waits for being loaded, from the
+        first time on that the source has given us any, or said that there are none for us
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -24,10 +25,12 @@ class Assignments:
         self._due_at: dict[Partition, float] = {}
         self._parked: set[Partition] = set()
         self._released: dict[Partition, ShardState] = {}
+        self._was_told = False
         self.loaded = asyncio.Event()
 
     def add(self, partitions: Iterable[Partition]) -> None:
         """Take note of partitions that are ours from now on, and that nobody has loaded."""
+        self._was_told = True
         new = set(partitions)
         self.mine |= new
         self._due_at |= dict.fromkeys(new, 0.0)
@@ -88,7 +91,7 @@ class Assignments:
         self._parked.discard(partition)
 
     def _note_loaded(self) -> None:
-        if self._due_at.keys() - self._parked:
-            self.loaded.clear()
-        else:
+        if self._was_told and not self._due_at.keys() - self._parked:
             self.loaded.set()
+        else:
+            self.loaded.clear()
