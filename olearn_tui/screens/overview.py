@@ -25,6 +25,7 @@ from olearn_tui.widgets.table import RowTable
 
 SPAN_SECONDS = 600
 LEAST_TO_CHART = 5
+WORDS_WIDTH = 100  # in a narrower terminal there is room for the number only
 
 
 class Overview(Page):
@@ -112,7 +113,9 @@ class Overview(Page):
         figures = picture.figures
         seconds = figures["lag_seconds"].newest
         lag = self.query_one("#lag", Figure)
-        lag.border_subtitle = "" if seconds is None else f"waits {formats.span(seconds)}"
+        waited = formats.span(seconds)
+        whole = f"waits {waited}" if self.app.size.width >= WORDS_WIDTH else waited
+        lag.border_subtitle = "" if seconds is None else whole
         shown = {
             "rate": ("events_per_second", formats.compact),
             "lag": ("lag", formats.compact),
