@@ -30,6 +30,7 @@ from tests.support.credentials import KEY_FILE
 
 RATE = 50_000
 SHORTEST_SECONDS = 0.002
+LONGEST_SECONDS = 0.5  # what was not taken for longer is not made up for
 
 
 class Pace:
@@ -38,20 +39,22 @@ class Pace:
     def __init__(self, source: Source, rate: float) -> None:
         self._fetch = source.fetch
         self._rate = rate
-        self._started = 0.0
-        self._taken = 0
+        self._due = 0.0
+        self._counted_at = time.monotonic()
 
     async def fetch(
         self, most: int, timeout_seconds: float
     ) -> Mapping[Partition, Sequence[Record]]:
         """Return what is due."""
-        self._started = self._started or time.monotonic()
-        due = int((time.monotonic() - self._started) * self._rate) - self._taken
-        if due <= 0:
+        now = time.monotonic()
+        self._due += (now - self._counted_at) * self._rate
+        self._due = min(self._due, self._rate * LONGEST_SECONDS)
+        self._counted_at = now
+        if self._due < 1:
             await asyncio.sleep(SHORTEST_SECONDS)
             return {}
-        records = await self._fetch(min(most, due), timeout_seconds)
-        self._taken += sum(map(len, records.values()))
+        records = await self._fetch(min(most, int(self._due)), timeout_seconds)
+        self._due -= sum(map(len, records.values()))
         return records
 
 

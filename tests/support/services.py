@@ -9,6 +9,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from olearn_core.config import DatabaseSettings, Settings
 from olearn_core.plugins import Plugins
 from olearn_core.service import Service
@@ -59,6 +61,26 @@ async def open_database(url: str, stack: AsyncExitStack) -> Database:
     return database
 
 
+async def cancelled(task: asyncio.Task[None]) -> None:
+    """End a task wherever it is, as kill -9 ends a process."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def unlocked(database: Database) -> None:
+    """Wait until what was cancelled holds SQLite's lock no more: its cursors must be collected."""
+
+    async def free() -> bool:
+        gc.collect()
+        try:
+            async with database.write():
+                return True
+        except SQLAlchemyError as error:
+            return "locked" not in str(error)
+
+    await eventually(free, "nobody holds the database's lock")
+
+
 class Running:
     """A service and the task that runs it."""
 
@@ -79,8 +101,7 @@ class Running:
 
     async def crash(self) -> None:
         """End without a last checkpoint or word, as far as that goes without a process."""
-        self.task.cancel()
-        await asyncio.gather(self.task, return_exceptions=True)
+        await cancelled(self.task)
         gc.collect()  # as with the process, cursors that hold SQLite's lock are gone
 
 

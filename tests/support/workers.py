@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cache
@@ -27,7 +26,7 @@ from olearn_core.storage.outcome_log import LoggedRecord
 from olearn_core.storage.shards import ShardStore
 from olearn_core.storage.tables import learning_events
 from olearn_core.tokens import SigningKey
-from tests.support.services import eventually
+from tests.support.services import cancelled, eventually, unlocked
 
 PARTITION = Partition("outcomes", 0)
 NOW = 1_760_000_000.0
@@ -149,6 +148,7 @@ class Rig:
         self.settings = LearningSettings(**quick | learning)
         self.columns = columns or bundled_columns()
         self.source = source
+        self._database = database
         self.store = ShardStore(database)
         self._keys = keys or {}
         self._require_token = require_token
@@ -218,9 +218,9 @@ class Rig:
     async def crash(self) -> None:
         """End at once: what is not saved is gone."""
         if self.task is not None:
-            self.task.cancel()
-            await asyncio.gather(self.task, return_exceptions=True)
-            gc.collect()  # as with the process, cursors that hold SQLite's lock are gone
+            await cancelled(self.task)
+            self.task = None
+            await unlocked(self._database)
 
 
 @asynccontextmanager
