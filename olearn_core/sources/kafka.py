@@ -187,7 +187,7 @@ class KafkaSource(Source):
         return await _asked(self._client.beginning_offsets, partition)
 
     def forming_seconds(self) -> float:
-        """Return since when the group has been sharing out its partitions anew."""
+        """Return for how long the group has been sharing out its partitions anew."""
         return 0.0 if self._rebalance is None else self._rebalance.seconds()
 
     def resume(self, partition: Partition, offset: int) -> None:
@@ -224,7 +224,11 @@ class KafkaSource(Source):
 
 
 class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Pauses before anything else: aiokafka hands out records before this returns."""
+    """
+    Pauses before anything else: aiokafka hands out records before this returns.
+
+    A consumer is joining from its beginning on, and between each two calls.
+    """
 
     def __init__(self, consumer: AIOKafkaConsumer, listener: Listener) -> None:
         self._consumer = consumer

@@ -326,11 +326,11 @@ class Worker:
                 self._owned.park(shard.partition, str(error))
         if SILENCE in self.problems or SOURCE in self.problems:
             self._stalls.forget()  # nothing can move
-        elif stuck := self._stalls.observe(self._should_move()):
-            await self._mend(stuck)
-        if (seconds := self._source.forming_seconds()) > self._settings.stall_seconds:
+        elif (seconds := self._source.forming_seconds()) > self._settings.stall_seconds:
             logger.error("given no partitions for %.0f s, joining anew", seconds)
             await self._leave()
+        elif stuck := self._stalls.observe(self._should_move()):
+            await self._mend(stuck)
 
     def _should_move(self) -> Mapping[Partition, int]:
         """Return where partitions stand that have something to learn and nothing in the way."""
