@@ -42,7 +42,7 @@ async def test_what_is_published_is_learned_once(tmp_path: Path, database_url: s
 async def test_nodes_decide_by_the_same_model_and_take_over_the_log(
     tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("olearn_core.sources.embedded.LEASE_SECONDS", 0.6)
+    monkeypatch.setattr("olearn_core.sources.embedded.LEASE_SECONDS", 3.0)
     now = time.time()
     records = stream(2, 300, now)
     settings = settings_for(tmp_path, database_url)

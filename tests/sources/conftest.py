@@ -144,7 +144,7 @@ def kafka_settings(kafka_broker) -> KafkaSettings:
 @pytest.fixture
 def quick_lease(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leases of the embedded log that are over soon."""
-    monkeypatch.setattr("olearn_core.sources.embedded.LEASE_SECONDS", 0.4)
+    monkeypatch.setattr("olearn_core.sources.embedded.LEASE_SECONDS", 1.5)
 
 
 @pytest.fixture(

@@ -18,8 +18,10 @@ from tests.tui.snapshots import StillFeed
 
 AGENTS_SHOWN = 200
 ROUND_SECONDS = 70  # so that both measurements are taken on the same screen
-SECONDS = (52 if os.environ.get("OLEARN_PROOF") else 2) * ROUND_SECONDS
-MOST_GROWTH_BYTES = 500_000
+PROOF = bool(os.environ.get("OLEARN_PROOF"))
+SECONDS = (52 if PROOF else 2) * ROUND_SECONDS
+# In an hour the caches of Textual and Rich, which have bounds, come to know more texts and regions.
+MOST_GROWTH_BYTES = 1_000_000 if PROOF else 300_000
 
 
 async def test_it_does_not_grow_with_time(
