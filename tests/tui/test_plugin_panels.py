@@ -100,10 +100,12 @@ async def test_a_plugin_s_panel_is_on_its_model_s_page(tmp_path: Path, sqlite_ur
             go_to(dashboard, "timeout_prediction")
             panel = dashboard.screen.query_one("#estimates", TablePanel)
             await eventually(lambda: panel.title == "Timeouts" and panel.table.rows, "the panel")
-            row = panel.table.rows[0]
-            cells = [column.cell(row) for column in panel.table.columns]
-            assert row.agent_name == "ada"
-            assert cells[1] == "75.0 %"
+
+            def shown() -> list[Any]:
+                (row,) = panel.table.rows
+                return [row.agent_name, panel.table.columns[1].cell(row)]
+
+            await eventually(lambda: shown() == ["ada", "75.0 %"], "all outcomes are learned")
             assert (panel.table.sorted_by, panel.table.descending) == ("mean", False)
             go_to(dashboard, "agent_selection")
             await eventually(lambda: not panel.display, "no panel: a policy expects nothing")
